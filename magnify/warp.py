@@ -1,0 +1,146 @@
+"""Sub-pixel exact resampling of one picture plane.
+
+OpenCV's `warpAffine` and `remap` round source coordinates to 1/32 px. At a factor of 50 that rounding
+alone would show as a pixel of false motion, so what is magnified is resampled here: interpolating cubic
+B-splines (Unser, Aldroubi and Eden 1993), whose coordinates are float.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# The pole of the cubic B-spline's recursive prefilter (Unser et al. 1993, eq. 2.5), and its gain.
+_POLE = math.sqrt(3.0) - 2.0
+_GAIN = (1.0 - _POLE) * (1.0 - 1.0 / _POLE)
+# |pole|**12 < 2e-7: the mirrored start-up sum is exact to float32 after that many samples.
+_HORIZON = 12
+
+
+def spline_coefficients(plane: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the cubic B-spline coefficients of a plane [H, W], mirrored at its edges, float32 [H, W]."""
+    coefficients = np.array(plane, dtype=np.float32, order="C")
+    _prefilter_rows(coefficients)
+    _prefilter_columns(coefficients)
+    return coefficients
+
+
+def warp_affine(
+    coefficients: NDArray[np.float32],
+    *,
+    matrix: NDArray[np.float64],
+    out: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """Resample a plane into `out` [h, w] uint8 and return it.
+
+    `coefficients` come from `spline_coefficients`. `matrix` [2, 3] takes a pixel (x, y) of `out` to the
+    position in the plane that it shows. What lies outside repeats the plane's edge.
+    """
+    _warp_affine(coefficients, np.ascontiguousarray(matrix, dtype=np.float64), out)
+    return out
+
+
+def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Invert an affine map [2, 3]."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.float32:
+    """Sample the spline at (x, y) in pixels; positions outside are clamped to the plane's edge."""
+    height, width = coefficients.shape
+    x = min(max(x, 0.0), width - 1.0)
+    y = min(max(y, 0.0), height - 1.0)
+    column = int(x)
+    row = int(y)
+    t = np.float32(x - column)
+    u = np.float32(y - row)
+    one, half = np.float32(1.0), np.float32(0.5)
+    sixth, two_thirds = np.float32(1.0 / 6.0), np.float32(2.0 / 3.0)
+    s = one - t
+    wx0 = s * s * s * sixth
+    wx1 = two_thirds - t * t * (one - half * t)
+    wx2 = two_thirds - s * s * (one - half * s)
+    wx3 = t * t * t * sixth
+    v = one - u
+    wy0 = v * v * v * sixth
+    wy1 = two_thirds - u * u * (one - half * u)
+    wy2 = two_thirds - v * v * (one - half * v)
+    wy3 = u * u * u * sixth
+    # Mirror about the outermost samples, as the prefilter does.
+    c0 = column - 1 if column > 0 else min(1, width - 1)
+    c2 = column + 1 if column + 1 < width else max(width - 2, 0)
+    c3 = column + 2 if column + 2 < width else max(2 * width - 4 - column, 0)
+    r0 = row - 1 if row > 0 else min(1, height - 1)
+    r2 = row + 1 if row + 1 < height else max(height - 2, 0)
+    r3 = row + 2 if row + 2 < height else max(2 * height - 4 - row, 0)
+    a, b, c, d = coefficients[r0], coefficients[row], coefficients[r2], coefficients[r3]
+    return (
+        wy0 * (wx0 * a[c0] + wx1 * a[column] + wx2 * a[c2] + wx3 * a[c3])
+        + wy1 * (wx0 * b[c0] + wx1 * b[column] + wx2 * b[c2] + wx3 * b[c3])
+        + wy2 * (wx0 * c[c0] + wx1 * c[column] + wx2 * c[c2] + wx3 * c[c3])
+        + wy3 * (wx0 * d[c0] + wx1 * d[column] + wx2 * d[c2] + wx3 * d[c3])
+    )
+
+
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+def _warp_affine(coefficients: NDArray[np.float32], m: NDArray[np.float64], out: NDArray[np.uint8]) -> None:
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            x = m[0, 0] * column + m[0, 1] * row + m[0, 2]
+            y = m[1, 0] * column + m[1, 1] * row + m[1, 2]
+            value = sample_cubic(coefficients, x, y) + np.float32(0.5)
+            out[row, column] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
+
+
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+def _prefilter_rows(c: NDArray[np.float32]) -> None:
+    height, width = c.shape
+    if width < 2:
+        return
+    pole, gain = np.float32(_POLE), np.float32(_GAIN)
+    for row in range(height):
+        line = c[row]
+        total, power = line[0], pole
+        for k in range(1, min(_HORIZON, width)):
+            total += power * line[k]
+            power *= pole
+        line[0] = total
+        for k in range(1, width):
+            line[k] += pole * line[k - 1]
+        # Unser et al. 1993, eq. 2.10: the anti-causal start of a mirrored signal.
+        line[width - 1] = pole / (pole * pole - np.float32(1.0)) * (line[width - 1] + pole * line[width - 2])
+        for k in range(width - 2, -1, -1):
+            line[k] = pole * (line[k + 1] - line[k])
+        for k in range(width):
+            line[k] *= gain
+
+
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+def _prefilter_columns(c: NDArray[np.float32]) -> None:
+    height, width = c.shape
+    if height < 2:
+        return
+    pole, gain = np.float32(_POLE), np.float32(_GAIN)
+    power = pole
+    for k in range(1, min(_HORIZON, height)):
+        for x in range(width):
+            c[0, x] += power * c[k, x]
+        power *= pole
+    for k in range(1, height):
+        for x in range(width):
+            c[k, x] += pole * c[k - 1, x]
+    last = height - 1
+    start = pole / (pole * pole - np.float32(1.0))
+    for x in range(width):
+        c[last, x] = start * (c[last, x] + pole * c[last - 1, x])
+    for k in range(last - 1, -1, -1):
+        for x in range(width):
+            c[k, x] = pole * (c[k + 1, x] - c[k, x])
+    for k in range(height):
+        for x in range(width):
+            c[k, x] *= gain

@@ -1,0 +1,1 @@
+"""Made faces, data, training."""
