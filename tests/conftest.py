@@ -1,0 +1,27 @@
+"""Fixtures that several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Give the one source of random numbers, the same in every run."""
+    return np.random.default_rng(20261123)
+
+
+@pytest.fixture(scope="session")
+def yunet_model() -> Path:
+    """Give YuNet's model file, or skip: tests download nothing."""
+    name = os.environ.get("MAGNIFYME_DETECTOR_MODEL")
+    if not name:
+        pytest.skip("MAGNIFYME_DETECTOR_MODEL does not name face_detection_yunet_2023mar.onnx")
+    path = Path(name)
+    if not path.is_file():
+        pytest.fail(f"MAGNIFYME_DETECTOR_MODEL names {path}, which is not a file")
+    return path
