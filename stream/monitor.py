@@ -1,0 +1,295 @@
+"""A stream in, observations out: the stages of `pipeline.py` on their threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifyme.models.classifier import Classifier, Prediction, demo_model_path
+from magnifyme.models.face_detector import FaceDetector, open_detector
+
+from .compose import place_back
+from .events import Event, EventStore
+from .face import FaceCrop
+from .frame import Frame
+from .handoff import Handoff
+from .pipeline import FacePipeline, Magnification, Step
+from .recorder import Recorder
+from .source import Source, open_source
+from .spotter import Interval
+from .statistics import Statistics
+
+# Frames that may wait for processing: at 30 fps a fifth of a second, enough for a detection and a burst.
+_WAITING_FRAMES = 6
+# A live consumer gets the newest observation; a file's may fall this far behind the worker.
+_WAITING_OBSERVATIONS = 4
+# The video encoder works in bursts (key frames), and each waiting picture holds about a megabyte.
+_WAITING_RECORDINGS = 30
+# Expressions are seconds apart and a classification takes a third of a second at most.
+_WAITING_INTERVALS = 16
+# Until a source without a nominal rate has shown its own.
+_ASSUMED_FPS = 30.0
+# How far from the marked onset or apex a remembered crop may lie and still stand for it.
+_NEAREST_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What is known after one frame.
+
+    `face` and `magnified` (uint8 [S, S], the magnified crop) are None while no face is followed.
+    `motion_px` is the strongest regional motion now, in pixels of the crop; `active` says that an
+    expression is under way. `events` are those that became known since the last observation.
+    `latency_ms` is the time since the frame's arrival.
+    """
+
+    frame: Frame
+    face: FaceCrop | None
+    magnified: NDArray[np.uint8] | None
+    motion_px: float
+    active: bool
+    events: tuple[Event, ...]
+    latency_ms: float
+
+    def magnified_luma(self) -> NDArray[np.uint8]:
+        """Put the magnified face back into the frame's luma [H, W]; without a face, the luma itself."""
+        if self.face is None or self.magnified is None:
+            return self.frame.luma
+        return place_back(self.frame.luma, crop=self.face, magnified=self.magnified)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Marked:
+    """An interval and what the classifier reads of it: the magnified crops, None if they are forgotten."""
+
+    interval: Interval
+    track: int
+    onset: NDArray[np.uint8] | None
+    apex: NDArray[np.uint8] | None
+
+
+class Monitor:
+    """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
+
+    `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
+    gets what it was trained on. `model` is a classifier's ONNX file, by default the demo model of the
+    package. `detector` finds faces, by default YuNet. Events are added to `events` as they become known,
+    the pictures written to `recorder`; the monitor closes neither.
+
+    A file loses nothing: reading waits for processing, processing for the consumer. A live stream never
+    waits: the consumer gets the newest observation, and the events of those it missed with it.
+
+    Raises SourceError, ModelError and MagnifyError at once where the input is bad; what goes wrong in a
+    thread is raised where the observations are read.
+    """
+
+    def __init__(
+        self,
+        source: Source | str | int | Path,
+        *,
+        magnification: Magnification | None = None,
+        model: Path | None = None,
+        detector: FaceDetector | None = None,
+        events: EventStore | None = None,
+        recorder: Recorder | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.magnification = magnification or Magnification()
+        self.classifier = Classifier(model or demo_model_path())
+        self.source = open_source(source) if isinstance(source, str | int | Path) else source
+        self.statistics = Statistics()
+        recipe = self.classifier.recipe
+        self.pipeline = FacePipeline(
+            detector or open_detector(notice=notice),
+            fps=self.source.fps or _ASSUMED_FPS,
+            shown=self.magnification,
+            learned=Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device),
+            statistics=self.statistics,
+        )
+        self._store = events
+        self._recorder = recorder
+        self._frames: Handoff[Frame] = Handoff(_WAITING_FRAMES)
+        self._observations: Handoff[Observation] = Handoff(1 if self.source.live else _WAITING_OBSERVATIONS)
+        self._recordings: Handoff[Observation] = Handoff(_WAITING_RECORDINGS)
+        self._intervals: Handoff[_Marked] = Handoff(_WAITING_INTERVALS)
+        self._found: list[Event] = []
+        self._found_lock = threading.Lock()
+        self._last: Observation | None = None
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+
+    def __iter__(self) -> Iterator[Observation]:
+        """Run until the source ends or `stop` is called; everything read by then is still delivered."""
+        if self._threads:
+            raise RuntimeError("a Monitor runs once: make a new one to watch again")
+        self.statistics.started = time.monotonic()
+        for work in (self._read, self._process, self._classify, self._record):
+            thread = threading.Thread(target=self._guarded, args=(work,), name=f"magnifyme{work.__name__}")
+            self._threads.append(thread)
+            thread.start()
+        try:
+            for observation in self._observations:
+                yield self._deliver(observation)
+        finally:
+            self.close()
+        if self._error is not None:
+            raise self._error
+        rest = self._take_events()
+        if rest and self._last is not None:
+            # The last expression was named after the last frame: that frame is delivered again with it.
+            yield replace(self._last, events=rest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def stop(self) -> None:
+        """End the stream; observations go on until everything read has been delivered. From any thread."""
+        self.source.stop()
+
+    def close(self) -> None:
+        """Stop, let the threads finish what was read, and wait for them."""
+        self.source.stop()
+        self._observations.abandon()
+        for thread in self._threads:
+            thread.join()
+        self.statistics.ended = self.statistics.ended or time.monotonic()
+
+    def _deliver(self, observation: Observation) -> Observation:
+        latency_ms = (time.monotonic() - observation.frame.arrival) * 1e3
+        self.statistics.latency.add(latency_ms)
+        self.statistics.shown += 1
+        return replace(observation, latency_ms=latency_ms)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            # Kept for the reader of the observations; the first one is the cause.
+            self._error = self._error or error
+            self.source.stop()
+            for handoff in (self._frames, self._intervals, self._recordings):
+                handoff.abandon()
+            self._observations.close()
+
+    def _read(self) -> None:
+        live = self.source.live
+        try:
+            for frame in self.source:
+                self.statistics.read += 1
+                if not live:
+                    self._frames.put(frame)
+                elif self._frames.put_newest(frame) is not None:
+                    self.statistics.dropped_before += 1
+        finally:
+            self.source.close()
+            self._frames.close()
+
+    def _process(self) -> None:
+        try:
+            for frame in self._frames:
+                step = self.pipeline.step(frame)
+                self.statistics.count_processed()
+                self.statistics.with_face += step.face is not None
+                if step.interval is not None and step.face is not None:
+                    self._mark(step.interval, track=step.face.track_id)
+                self._hand_out(self._observe(frame, step))
+        finally:
+            self._intervals.close()
+            self._recordings.close()
+            # The classifier may still be at work on the last interval.
+            self._observations.close()
+
+    def _observe(self, frame: Frame, step: Step) -> Observation:
+        return Observation(
+            frame=frame,
+            face=step.face,
+            magnified=step.magnified,
+            motion_px=step.motion_px,
+            active=step.active,
+            events=self._take_events(),
+            latency_ms=0.0,
+        )
+
+    def _hand_out(self, observation: Observation) -> None:
+        if self._recorder is not None:
+            if not self.source.live:
+                self._recordings.put(observation)
+            elif self._recordings.put_newest(observation) is not None:
+                self.statistics.unrecorded += 1
+        self._last = observation
+        if not self.source.live:
+            self._observations.put(observation)
+            return
+        missed = self._observations.put_newest(observation)
+        if missed is not None:
+            self.statistics.dropped_behind += 1
+            with self._found_lock:
+                self._found[:0] = missed.events
+
+    def _mark(self, interval: Interval, *, track: int) -> None:
+        marked = _Marked(interval, track, self._remembered(interval.onset), self._remembered(interval.apex))
+        if self.source.live:
+            self._intervals.put(marked)
+        else:
+            # A file's events belong to the frame that brought them, run after run.
+            self._name(marked)
+
+    def _remembered(self, moment: float) -> NDArray[np.uint8] | None:
+        entry = self.pipeline.clip.nearest(moment)
+        return entry.magnified.copy() if abs(entry.time - moment) <= _NEAREST_S else None
+
+    def _classify(self) -> None:
+        for marked in self._intervals:
+            self._name(marked)
+
+    def _name(self, marked: _Marked) -> None:
+        interval = marked.interval
+        prediction: Prediction | None = None
+        if interval.kind != "blink" and marked.onset is not None and marked.apex is not None:
+            with self.statistics.stage("classify"):
+                prediction = self.classifier.classify(marked.onset, apex=marked.apex)
+        event = Event(
+            stream=self.source.name,
+            track=marked.track,
+            onset=interval.onset,
+            apex=interval.apex,
+            offset=interval.offset,
+            kind=interval.kind,
+            label=prediction.label if prediction else None,
+            probabilities=prediction.probabilities if prediction else {},
+            intensity_px=interval.intensity_px,
+            model_id=self.classifier.model_id,
+            made_faces=self.classifier.recipe.made_faces,
+            wall_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        if self._store is not None:
+            self._store.add(event)
+        self.statistics.events[event.kind] += 1
+        with self._found_lock:
+            self._found.append(event)
+
+    def _take_events(self) -> tuple[Event, ...]:
+        with self._found_lock:
+            events = tuple(self._found)
+            self._found.clear()
+        return events
+
+    def _record(self) -> None:
+        for observation in self._recordings:
+            if self._recorder is not None:
+                with self.statistics.stage("record"):
+                    self._recorder.write(observation.frame, magnified=observation.magnified_luma())

@@ -1,0 +1,120 @@
+"""The way of one frame: track, magnify, remember, spot. One thread, no clock, no queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifyme.magnify import Magnifier
+from magnifyme.models.face_detector import FaceDetector
+
+from .clip import RollingClip
+from .face import FaceCrop
+from .face_tracker import FaceTracker
+from .frame import Frame
+from .spotter import Interval, Spotter
+from .statistics import Statistics
+
+# After so much stream time the real rate is known well enough to say that it is too low.
+_RATE_SECONDS = 2.0
+# A macro-expression is held for two or three seconds, and is reported when it is over.
+_CLIP_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Magnification:
+    """How motion is magnified: see `Magnifier`."""
+
+    factor: float = 10.0
+    band_hz: tuple[float, float] = (1.0, 5.0)
+    method: str = "linear"
+    device: str = "cpu"
+
+    def magnifier(self, fps: float) -> Magnifier:
+        """Make the magnifier for a stream of about `fps` frames a second; raise MagnifyError if it cannot be."""
+        return Magnifier(
+            fps=fps, factor=self.factor, band_hz=self.band_hz, method=self.method, device=self.device
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What one frame brought: the face, its magnified crop [S, S], the motion now, an interval that ended."""
+
+    face: FaceCrop | None
+    magnified: NDArray[np.uint8] | None
+    motion_px: float
+    active: bool
+    interval: Interval | None
+
+
+class FacePipeline:
+    """Everything between a frame and a marked interval, as a state machine: `step` it frame by frame.
+
+    `shown` is the magnification that people look at, `learned` the one that the classifier was trained on;
+    where they differ the crop is magnified twice, so that what the classifier reads never depends on what
+    somebody likes to see. `clip` holds the crops and their `learned` magnification.
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        *,
+        fps: float,
+        shown: Magnification,
+        learned: Magnification | None = None,
+        statistics: Statistics | None = None,
+    ) -> None:
+        self.tracker = FaceTracker(detector)
+        self.spotter = Spotter()
+        self.clip = RollingClip(seconds=_CLIP_SECONDS, fps=fps)
+        self._settings = shown
+        self._shown = shown.magnifier(fps)
+        self._learned = None if learned is None or learned == shown else learned.magnifier(fps)
+        self._statistics = statistics or Statistics()
+        self._first: Frame | None = None
+        self._rate_known = False
+
+    @property
+    def warm(self) -> bool:
+        """Whether the temporal filter has settled since the face was found."""
+        return self._shown.warm
+
+    def step(self, frame: Frame) -> Step:
+        """Take the next frame of the stream; raise MagnifyError if the camera is too slow for the band."""
+        statistics = self._statistics
+        self._check_rate(frame)
+        with statistics.stage("track"):
+            face = self.tracker.update(frame)
+        if face is None:
+            return Step(None, None, 0.0, False, None)
+        if face.restarted:
+            self._restart()
+        with statistics.stage("magnify"):
+            magnified = self._shown(face.luma, time=frame.time)
+            learned = magnified if self._learned is None else self._learned(face.luma, time=frame.time)
+        with statistics.stage("spot"):
+            self.clip.append(frame.time, crop=face.luma, magnified=learned)
+            interval = self.spotter.update(face, time=frame.time)
+        return Step(face, magnified, self.spotter.motion_px, self.spotter.active, interval)
+
+    def _restart(self) -> None:
+        self._shown.reset()
+        if self._learned is not None:
+            self._learned.reset()
+        self.clip.clear()
+        self.spotter.reset()
+
+    def _check_rate(self, frame: Frame) -> None:
+        """Hold the stream's real rate against the band: what a camera announces is often not what it gives."""
+        if self._rate_known:
+            return
+        if self._first is None or self._first.epoch != frame.epoch:
+            self._first = frame
+            return
+        seconds = frame.time - self._first.time
+        if seconds >= _RATE_SECONDS:
+            self._rate_known = True
+            self._settings.magnifier((frame.sequence - self._first.sequence) / seconds)
