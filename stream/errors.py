@@ -20,19 +20,19 @@ class SourceError(StreamError):
     """The source cannot be opened or read."""
 
 
-class SourceNotFound(SourceError):  # noqa: N818
+class SourceNotFound(SourceError):
     """There is no such file, folder, camera, host or path."""
 
 
-class SourceRefused(SourceError):  # noqa: N818
+class SourceRefused(SourceError):
     """The password is wrong or missing, or the server said no."""
 
 
-class SourceTimeout(SourceError):  # noqa: N818
+class SourceTimeout(SourceError):
     """Nothing came in time."""
 
 
-class NotAVideo(SourceError):  # noqa: N818
+class NotAVideo(SourceError):
     """The source is there but holds no pictures that can be decoded."""
 
 

@@ -177,8 +177,7 @@ class Monitor:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:
-            # Kept for the reader of the observations; the first one is the cause.
+        except BaseException as error:  # noqa: BLE001 - raised again where the observations are read
             self._error = self._error or error
             self.source.stop()
             for handoff in (self._frames, self._intervals, self._recordings):

@@ -33,7 +33,7 @@ class Magnification:
     device: str = "cpu"
 
     def magnifier(self, fps: float) -> Magnifier:
-        """Make the magnifier for a stream of about `fps` frames a second; raise MagnifyError if it cannot be."""
+        """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
         return Magnifier(
             fps=fps, factor=self.factor, band_hz=self.band_hz, method=self.method, device=self.device
         )
@@ -108,7 +108,7 @@ class FacePipeline:
         self.spotter.reset()
 
     def _check_rate(self, frame: Frame) -> None:
-        """Hold the stream's real rate against the band: what a camera announces is often not what it gives."""
+        """Hold the real rate against the band: what a camera announces is often not what it gives."""
         if self._rate_known:
             return
         if self._first is None or self._first.epoch != frame.epoch:

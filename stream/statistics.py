@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 # Latencies from 0.01 ms to about a minute, in buckets 2 % apart: a percentile is right to 1 %.

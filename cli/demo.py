@@ -1,0 +1,69 @@
+"""`magnifyme demo`: the whole way on a made face, and how much of what was put in was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DetectorModel
+
+if TYPE_CHECKING:
+    from magnifyme.stream.events import Event
+    from magnifyme.train.synthetic import TrueEvent
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(min=5.0, help="How long the made stream lasts.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Another seed puts in other expressions.")] = 0,
+    output: Annotated[
+        Path, typer.Option(help="Where the side-by-side video (original | magnified) is written.")
+    ] = Path("magnifyme-demo.mp4"),
+    detector_model: DetectorModel = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Print lines also in a terminal.")] = False,
+) -> None:
+    """Watch a made live stream of a real face and tell what was found of what was put in."""
+    from magnifyme.models.face_detector import open_detector
+    from magnifyme.stream.monitor import Monitor
+    from magnifyme.stream.pipeline import Magnification
+    from magnifyme.stream.recorder import Recorder
+    from magnifyme.train.synthetic import SyntheticSource
+
+    from .display import PlainDisplay, make_display
+    from .watch import prepare, run
+
+    display = PlainDisplay() if plain else make_display(json_lines=False, quiet=False)
+    magnification = Magnification()
+    detector = open_detector(detector_model, notice=display.notice)
+    prepare(display, detector=detector, magnification=magnification)
+    with (
+        SyntheticSource(seconds=seconds, seed=seed) as source,
+        Recorder(output, fps=source.fps, factor=magnification.factor) as recorder,
+    ):
+        monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
+        found = run(monitor, display)
+    display.summary(monitor, written=[output])
+    watched = monitor.statistics.processed / source.fps
+    for line in compare(found, true=[event for event in source.truth if event.offset < watched]):
+        typer.echo(line)
+
+
+def compare(found: list[Event], *, true: list[TrueEvent]) -> list[str]:
+    """Hold found events against those put in, in words; a hit overlaps by half (IoU ≥ 0.5)."""
+    from magnifyme.train.score import match
+
+    expressions = [event for event in true if event.kind != "blink"]
+    blinks = [event for event in true if event.kind == "blink"]
+    named = [event for event in found if event.kind != "blink"]
+    pairs = match(named, true=expressions)
+    right = sum(named[i].label == expressions[k].label for i, k in pairs)
+    seen_blinks = len(
+        match([event for event in found if event.kind == "blink"], true=blinks, least_overlap=0.2)
+    )
+    return [
+        f"put in: {len(expressions)} expressions, {len(blinks)} blinks",
+        f"found: {len(pairs)} of {len(expressions)} expressions (overlap of half or more), {right} named as "
+        f"they were made; {len(named) - len(pairs)} false alarms; {seen_blinks} of {len(blinks)} blinks told "
+        "apart",
+    ]

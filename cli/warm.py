@@ -1,0 +1,28 @@
+"""Compile and load every kernel of the live path before the stream is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from magnifyme.models.face_detector import FaceDetector
+    from magnifyme.stream.pipeline import Magnification
+
+# Enough for the tracker to find and follow, for the magnifier and the spotter to run, at 30 fps.
+_FRAMES = 6
+
+
+def warm_up(detector: FaceDetector, *, magnification: Magnification) -> None:
+    """Run the stages on a few made frames: a live stream would lose its first seconds to compilation."""
+    from magnifyme.stream.compose import place_back
+    from magnifyme.stream.pipeline import FacePipeline
+    from magnifyme.train.synthetic import SyntheticSource
+
+    with SyntheticSource(seconds=_FRAMES / 30.0, fps=30.0, paced=False) as source:
+        pipeline = FacePipeline(detector, fps=30.0, shown=magnification)
+        for frame in source:
+            step = pipeline.step(frame)
+            if step.face is not None and step.magnified is not None:
+                place_back(np.ascontiguousarray(frame.luma), crop=step.face, magnified=step.magnified)

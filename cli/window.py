@@ -1,0 +1,76 @@
+"""The live window: original | magnified, the tracked face, the last event."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifyme.stream.errors import StreamError
+
+if TYPE_CHECKING:
+    from magnifyme.stream.events import Event
+    from magnifyme.stream.monitor import Observation
+
+_TITLE = "MagnifyMe: original | magnified (q ends)"
+_GREEN = (80, 220, 80)
+_WHITE = (255, 255, 255)
+# An event's name stays in the picture for so long, in seconds of the stream.
+_EVENT_SHOWN_S = 3.0
+
+
+class Window:
+    """A window on this machine's screen; raises StreamError where there is none."""
+
+    def __init__(self) -> None:
+        _require_screen()
+        self._event: Event | None = None
+
+    def __enter__(self) -> Self:
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cv2.destroyAllWindows()
+
+    def show(self, observation: Observation) -> bool:
+        """Show an observation; False when the user has pressed q or Esc or closed the window."""
+        cv2.imshow(_TITLE, self.picture(observation))
+        key = cv2.waitKey(1) & 0xFF
+        return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+
+    def picture(self, observation: Observation) -> NDArray[np.uint8]:
+        """Draw original and magnified side by side, BGR uint8 [H, 2 W, 3]."""
+        frame = observation.frame
+        pair = np.hstack([frame.bgr(), frame.bgr(luma=observation.magnified_luma())])
+        if observation.events:
+            self._event = observation.events[-1]
+        if observation.face is not None:
+            x, y, width, height = (round(value) for value in observation.face.box)
+            cv2.rectangle(pair, (x, y), (x + width, y + height), _GREEN, 1, cv2.LINE_AA)
+        if self._event is not None and frame.time - self._event.offset < _EVENT_SHOWN_S:
+            name = self._event.label or self._event.kind
+            text = (
+                f"{name} (demo model, made faces)" if self._event.made_faces and self._event.label else name
+            )
+            cv2.putText(
+                pair, text, (10, frame.size[1] - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _WHITE, 1, cv2.LINE_AA
+            )
+        return pair
+
+
+def _require_screen() -> None:
+    """Find out in another process whether a window can be opened: Qt aborts where it cannot."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise StreamError("--window needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY names one")
+    trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
+    if subprocess.run([sys.executable, "-c", trial], capture_output=True, check=False).returncode:
+        raise StreamError("--window cannot open a window on this screen: leave it out, or use --output FILE")
