@@ -64,6 +64,6 @@ def compare(found: list[Event], *, true: list[TrueEvent]) -> list[str]:
     return [
         f"put in: {len(expressions)} expressions, {len(blinks)} blinks",
         f"found: {len(pairs)} of {len(expressions)} expressions (overlap of half or more), {right} named as "
-        f"they were made; {len(named) - len(pairs)} false alarms; {seen_blinks} of {len(blinks)} blinks told "
+        f"they were made; {len(named) - len(pairs)} false alarms; {told_apart} of {len(blinks)} blinks told "
         "apart",
     ]

@@ -80,9 +80,7 @@ class LiveView(PlainDisplay):
             f"  {minutes:02d}:{seconds:02d}",
         )
         made = monitor.classifier.recipe.made_faces
-        subtitle = Text(
-            DEMO_MODEL if made else monitor.classifier.model_id, style="yellow" if made else "dim"
-        )
+        named_by, style = (DEMO_MODEL, "yellow") if made else (monitor.classifier.model_id, "dim")
         return Panel(
             Group(*parts),
             title=title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # Python's default switch interval of 5 ms lets a busy neighbour thread hold the reader up for
 # tens of milliseconds; at half a millisecond the reader's p99 stays under 80 ms.
 _SWITCH_INTERVAL_S = 0.0005
+# A live source that nobody read for longer has a backlog of old pictures: it is opened anew.
+_STALE_S = 1.0
 
 
 def watch(
@@ -88,16 +91,19 @@ def watch(
 
             show = stack.enter_context(Window()).show
         detector = open_detector(detector_model, notice=display.notice)
-        prepare(display, detector=detector, magnification=magnification)
-        opened = stack.enter_context(
-            LimitedSource(open_any(source, fps=fps), frames=max_frames, seconds=duration)
-        )
+        # Opened before the kernels are loaded, so that a bad source is told at once.
+        opened = open_any(source, fps=fps)
+        loading_s = prepare(display, detector=detector, magnification=magnification)
+        if opened.live and loading_s > _STALE_S:
+            opened.close()
+            opened = open_any(source, fps=fps)
+        limited = stack.enter_context(LimitedSource(opened, frames=max_frames, seconds=duration))
         for text in opened.warnings:
             display.notice(text)
         store = stack.enter_context(open_store(events)) if events else None
         recorder = stack.enter_context(Recorder(output, fps=opened.fps, factor=factor)) if output else None
         monitor = Monitor(
-            opened,
+            limited,
             magnification=magnification,
             model=model,
             detector=detector,
@@ -109,12 +115,14 @@ def watch(
     display.summary(monitor, written=[path for path in (events, output) if path])
 
 
-def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> None:
-    """Compile the kernels where that has not been done, telling why it takes a while."""
+def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> float:
+    """Load or compile the kernels, telling why it takes a while; return how many seconds it took."""
     from .warm import warm_up
 
+    start = time.monotonic()
     with display.working("loading the kernels (the first run compiles them: about half a minute)"):
         warm_up(detector, magnification=magnification)
+    return time.monotonic() - start
 
 
 def run(
