@@ -1,0 +1,173 @@
+"""The still picture behind a made face: the portrait, or one of its made-up relatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from magnifyme.magnify.warp import sample_cubic, spline_coefficients
+
+from .expressions import displacement, move_points
+
+PORTRAIT_LANDMARKS: NDArray[np.float64] = np.array(
+    [[202.0, 101.0], [246.2, 102.6], [222.0, 127.0], [202.5, 140.5], [245.5, 140.2]]
+)
+"""Pupils, nose tip and mouth corners of the portrait, read off the picture by eye, in its pixels: a
+detector's answer is two to four pixels off. Order of `stream.face.CANONICAL_LANDMARKS`."""
+
+# The eyes' distance as a share of the frame's height: a face of 200 px in 640×480.
+_EYE_DISTANCE = 0.205
+# Where the face's middle stands in the frame, as a share of its height.
+_FACE_HEIGHT = 0.47
+# The skin's own texture: the portrait enlarged is soft, and a real camera sees pores. Grey levels rms, and
+# the band's two Gaussians in pixels: finer would alias under the warp, coarser is in the portrait already.
+_TEXTURE_LEVELS, _TEXTURE_FINE, _TEXTURE_COARSE = 2.5, 0.8, 2.0
+# BT.601, limited range: rows Y, U, V of full-range B, G, R.
+_TO_YUV = np.array([[24.966, 128.553, 65.481], [112.0, -74.203, -37.797], [-18.214, -93.786, 112.0]]) / 255.0
+_YUV_OFFSET = np.array([16.0, 128.0, 128.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePicture:
+    """A resting face as B-spline coefficients, at the frame's scale with a margin around.
+
+    `luma` is float32 [H + 2·margin, W + 2·margin], `u` and `v` half of that. `landmarks` [5, 2] are in
+    frame pixels. `matrix` [2, 3] takes the portrait's pixels to frame pixels, but for the identity's own
+    warp. `margin` is even.
+    """
+
+    luma: NDArray[np.float32]
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
+    landmarks: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    margin: int
+
+
+def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
+    """Make the picture of one identity for frames of `size` (width, height); 0 is the portrait itself."""
+    rng = np.random.default_rng([0x6D61, identity])
+    bgr, landmarks = load_portrait().astype(np.float32), PORTRAIT_LANDMARKS
+    if identity:
+        bgr, landmarks = _another_look(bgr, landmarks, rng)
+    matrix = _placement(size, landmarks=landmarks, picture=(bgr.shape[1], bgr.shape[0]))
+    placed = landmarks @ matrix[:, :2].T + matrix[:, 2]
+    shape = _another_shape(placed, rng) if identity else np.zeros((0, 7))
+
+    unit = float(np.hypot(*(placed[1] - placed[0])))
+    # Room for what moves in from outside: a fifth of the eyes' distance, even for the half-size chroma.
+    margin = 2 * round(8.0 + unit / 10.0)
+    width, height = size[0] + 2 * margin, size[1] + 2 * margin
+    width, height = width + width % 2, height + height % 2
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) - float(margin)
+    for row in range(height):
+        grid[row] -= displacement(grid[row], bumps=shape)
+    inverse = np.linalg.inv(matrix[:, :2])
+    source = np.ascontiguousarray((grid - matrix[:, 2]) @ inverse.T)
+
+    yuv = bgr @ _TO_YUV.T.astype(np.float32) + _YUV_OFFSET.astype(np.float32)
+    luma, u, v = (
+        _sample_at(spline_coefficients(np.ascontiguousarray(yuv[..., k])), source) for k in range(3)
+    )
+    luma += _texture((height, width), centre=placed.mean(axis=0) + margin, unit=unit, rng=rng)
+    np.clip(luma, 16.0, 235.0, out=luma)
+    u, v = (cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for plane in (u, v))
+    return FacePicture(
+        luma=spline_coefficients(luma),
+        u=spline_coefficients(np.asarray(u, np.float32)),
+        v=spline_coefficients(np.asarray(v, np.float32)),
+        landmarks=move_points(placed, bumps=shape),
+        matrix=matrix,
+        margin=margin,
+    )
+
+
+@cache
+def load_portrait() -> NDArray[np.uint8]:
+    """Read the portrait that comes with the package, BGR uint8 [512, 512, 3]; see portrait.md."""
+    data = np.frombuffer(files(__package__).joinpath("portrait.png").read_bytes(), np.uint8)
+    picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    picture.flags.writeable = False
+    return picture
+
+
+def _placement(
+    size: tuple[int, int], *, landmarks: NDArray[np.float64], picture: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Scale and move the portrait so that the face has its size and the portrait fills the frame."""
+    frame = np.array(size, np.float64)
+    extent = np.array(picture, np.float64)
+    unit = float(np.hypot(*(landmarks[1] - landmarks[0])))
+    wanted = _EYE_DISTANCE * min(frame[1], 0.75 * frame[0]) / unit
+    scale = max(wanted, *(frame / extent))
+    face = (landmarks[:2].mean(axis=0) + landmarks[3:].mean(axis=0)) / 2.0
+    corner = face - np.array([0.5, _FACE_HEIGHT]) * frame / scale
+    corner = np.clip(corner, 0.0, extent - frame / scale)
+    return np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
+
+
+def _another_look(
+    bgr: NDArray[np.float32], landmarks: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Change tone and colour, and mirror every other face."""
+    # From fair to dark skin: the whole picture's tone curve goes with it, as under another exposure.
+    gamma = rng.uniform(0.75, 1.9)
+    cast = rng.uniform(0.94, 1.06, 3)
+    bgr = np.clip(255.0 * (bgr / 255.0) ** gamma * cast, 0.0, 255.0).astype(np.float32)
+    if rng.random() < 0.5:
+        bgr = np.ascontiguousarray(bgr[:, ::-1])
+        landmarks = landmarks[[1, 0, 2, 4, 3]] * [-1.0, 1.0] + [bgr.shape[1] - 1.0, 0.0]
+    return bgr, landmarks
+
+
+def _another_shape(landmarks: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw wide bumps that make the face longer, broader, its jaw or its brow stronger: another head."""
+    unit = float(np.hypot(*(landmarks[1] - landmarks[0])))
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    rows = []
+    for down in (-0.7, 0.0, 0.6, 1.1, 1.7):
+        for out in (0.35, 0.85):
+            move = rng.normal(0.0, 0.045 * unit, 2)
+            for side in (-1.0, 1.0):
+                # Faces are not quite symmetric.
+                own = move + rng.normal(0.0, 0.012 * unit, 2)
+                centre = eyes + unit * np.array([side * out, 0.0]) + down * (mouth - eyes) / 0.88
+                rows.append([*centre, *(unit * rng.uniform(0.8, 1.2, 3)), side * own[0], own[1]])
+    return np.array(rows)
+
+
+def _texture(
+    shape: tuple[int, int], *, centre: NDArray[np.float64], unit: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw band-limited texture, full on the face and weak elsewhere, float32 [H, W]."""
+    white = rng.standard_normal(shape).astype(np.float32)
+    band = cv2.GaussianBlur(white, (0, 0), _TEXTURE_FINE) - cv2.GaussianBlur(white, (0, 0), _TEXTURE_COARSE)
+    band *= _TEXTURE_LEVELS / max(float(np.std(band)), 1e-6)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    distance = ((x - centre[0]) / (1.05 * unit)) ** 2 + ((y - centre[1]) / (1.35 * unit)) ** 2
+    mask = np.clip(2.0 - distance, 0.25, 1.0)
+    textured: NDArray[np.float32] = (band * mask).astype(np.float32)
+    return textured
+
+
+def _sample_at(coefficients: NDArray[np.float32], positions: NDArray[np.float64]) -> NDArray[np.float32]:
+    out = np.empty(positions.shape[:2], np.float32)
+    _sample_rows(coefficients, positions, out)
+    return out
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _sample_rows(
+    coefficients: NDArray[np.float32], positions: NDArray[np.float64], out: NDArray[np.float32]
+) -> None:
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            out[row, column] = sample_cubic(
+                coefficients, positions[row, column, 0], positions[row, column, 1]
+            )
