@@ -58,9 +58,8 @@ def compare(found: list[Event], *, true: list[TrueEvent]) -> list[str]:
     named = [event for event in found if event.kind != "blink"]
     pairs = match(named, true=expressions)
     right = sum(named[i].label == expressions[k].label for i, k in pairs)
-    seen_blinks = len(
-        match([event for event in found if event.kind == "blink"], true=blinks, least_overlap=0.2)
-    )
+    found_blinks = [event for event in found if event.kind == "blink"]
+    told_apart = len(match(found_blinks, true=blinks, least_overlap=0.2))
     return [
         f"put in: {len(expressions)} expressions, {len(blinks)} blinks",
         f"found: {len(pairs)} of {len(expressions)} expressions (overlap of half or more), {right} named as "
