@@ -1,0 +1,48 @@
+"""Which parts of a face move with the skull, in the coordinates of the crop.
+
+The face is registered on these parts only. The brows, the lids, the mouth and the chin are left out: what
+they do is the expression, and must not be registered away. The parts are apart from one another, so that
+the registration can compare them and distrust the one whose skin moves by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Centre x, y and radii x, y of each part, as shares of the crop's side, and its weight; placed by hand
+# relative to CANONICAL_LANDMARKS and a mean face. What lies left of the middle is mirrored to the right.
+_MIDDLE = (
+    (0.50, 0.16, 0.080, 0.080, 1.0),  # forehead, above the brows' own wrinkles
+    (0.50, 0.38, 0.055, 0.080, 1.0),  # bridge of the nose
+    (0.50, 0.51, 0.075, 0.075, 1.0),  # back of the nose
+    (0.50, 0.60, 0.075, 0.045, 0.5),  # tip of the nose: a wrinkled nose and a raised lip pull at it
+)
+_LEFT = (
+    (0.33, 0.17, 0.085, 0.075, 1.0),  # side of the forehead
+    (0.195, 0.36, 0.055, 0.110, 1.0),  # temple and outer corner of the eye
+    (0.38, 0.53, 0.055, 0.055, 0.8),  # beside the nose, under the eye
+    (0.24, 0.55, 0.080, 0.070, 0.8),  # cheekbone
+)
+
+
+def rigid_regions(size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Give each pixel of a crop of `size` x `size` its part and its weight.
+
+    Labels [size, size] count from 0; weights float32 [size, size] lie in 0 to 1, are greatest in the middle
+    of a part and 0 outside all of them.
+    """
+    centres = (np.arange(size) + 0.5) / size
+    parts = [*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, weight) for x, y, rx, ry, weight in _LEFT)]
+    weights = np.empty((len(parts), size, size), np.float32)
+    for layer, (x, y, rx, ry, weight) in zip(weights, parts, strict=True):
+        distance = ((centres - x) / rx)[None, :] ** 2 + ((centres - y) / ry)[:, None] ** 2
+        layer[:] = weight * np.clip(1.5 * (1.0 - distance), 0.0, 1.0)
+    return weights.argmax(axis=0), weights.max(axis=0)
+
+
+def whole_face(size: int) -> NDArray[np.float32]:
+    """Weigh the pixels of a crop by how surely they show the face at all, float32 [size, size], 0 to 1."""
+    centres = (np.arange(size) + 0.5) / size
+    distance = ((centres - 0.5) / 0.38)[None, :] ** 2 + ((centres - 0.5) / 0.5)[:, None] ** 2
+    return np.clip(3.0 * (1.0 - distance), 0.0, 1.0).astype(np.float32)
