@@ -1,0 +1,193 @@
+"""The whole way, from frames to events: what a user of `Monitor` relies on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magnifyme.magnify import MagnifyError
+from magnifyme.models.face_detector import HaarCascade
+from magnifyme.stream.events import open_store, read_events
+from magnifyme.stream.frame import Frame
+from magnifyme.stream.monitor import Monitor
+from magnifyme.stream.pipeline import Magnification
+from magnifyme.train.score import match
+from magnifyme.train.synthetic import SyntheticSource, TrueEvent
+
+# Expressions that are put into the made streams below: 0.8 px, half a second apart at least.
+PUT_IN = [
+    TrueEvent(onset=3.0, apex=3.16, offset=3.40, label="happiness", amplitude_px=1.0),
+    TrueEvent(onset=4.4, apex=4.55, offset=4.80, label="surprise", amplitude_px=1.0),
+]
+
+
+def made(*, seconds: float = 6.0, paced: bool = False, fps: float = 30.0, seed: int = 5) -> SyntheticSource:
+    """Make a stream with two known expressions."""
+    return SyntheticSource(seconds=seconds, fps=fps, seed=seed, paced=paced, events=PUT_IN, blinks=False)
+
+
+class Recorded:
+    """Frames that are there already, as a file (waits) or as a live stream (does not)."""
+
+    fps: float | None = 30.0
+    reconnects = 0
+    status = "live"
+
+    def __init__(self, frames: list[Frame], *, live: bool = False, fail_at: int | None = None) -> None:
+        self.name = "recorded"
+        self.warnings: list[str] = []
+        self.live = live
+        self._frames = frames
+        self._fail_at = fail_at
+        self._stopped = threading.Event()
+        self.closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.monotonic()
+        for count, frame in enumerate(self._frames):
+            if self._stopped.is_set():
+                return
+            if count == self._fail_at:
+                raise OSError("the cable is out")
+            if self.live:
+                self._stopped.wait(max(0.0, start + frame.time - time.monotonic()))
+            yield Frame(
+                frame.luma, frame.time, frame.sequence, frame.epoch, time.monotonic(), False, frame.picture
+            )
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> Recorded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    """Draw the made stream once."""
+    return list(made())
+
+
+def test_what_is_put_in_comes_out(frames: list[Frame], tmp_path: Path) -> None:
+    """Expressions on a moving, noisy face are found in time and stored; a file loses no frame."""
+    with open_store(tmp_path / "events.db") as store:
+        monitor = Monitor(Recorded(frames), detector=HaarCascade(), events=store)
+        observations = list(monitor)
+    assert [observation.frame.sequence for observation in observations] == list(range(len(frames)))
+    events = [event for observation in observations for event in observation.events]
+    assert events == read_events(tmp_path / "events.db")
+    found = [event for event in events if event.kind != "blink"]
+    assert len(match(found, true=PUT_IN)) == len(PUT_IN) == len(found)
+    for event in found:
+        assert event.label in monitor.classifier.recipe.labels
+        assert sum(event.probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+        assert event.made_faces
+        assert event.model_id == monitor.classifier.model_id
+
+
+def test_a_file_gives_the_same_events_every_time(frames: list[Frame]) -> None:
+    """Threads must not make a result depend on chance."""
+
+    def run() -> list[tuple[int, str | None, float, float]]:
+        return [
+            (observation.frame.sequence, event.label, event.onset, event.intensity_px)
+            for observation in Monitor(Recorded(frames), detector=HaarCascade())
+            for event in observation.events
+        ]
+
+    first = run()
+    assert first
+    assert first == run()
+
+
+def test_what_is_shown_does_not_change_what_is_named(frames: list[Frame]) -> None:
+    """Looking at ×25 must not feed the classifier pictures that it was not trained on."""
+
+    def probabilities(factor: float) -> list[dict[str, float]]:
+        monitor = Monitor(
+            Recorded(frames), magnification=Magnification(factor=factor), detector=HaarCascade()
+        )
+        return [event.probabilities for seen in monitor for event in seen.events]
+
+    assert probabilities(25.0) == probabilities(10.0)
+
+
+def test_a_slow_consumer_of_a_live_stream_misses_frames_but_no_event(frames: list[Frame]) -> None:
+    """Latency stays bounded: the newest frame wins, drops are counted, events come all the same."""
+    monitor = Monitor(Recorded(frames, live=True), detector=HaarCascade())
+    events = []
+    latencies = []
+    for observation in monitor:
+        events += observation.events
+        latencies.append(observation.latency_ms)
+        time.sleep(0.12)
+    statistics = monitor.statistics
+    assert len(match([event for event in events if event.kind != "blink"], true=PUT_IN)) == len(PUT_IN)
+    assert statistics.dropped_behind > len(frames) / 2
+    assert statistics.read == statistics.processed + statistics.dropped_before
+    assert sorted(latencies)[len(latencies) // 2] < 250.0
+
+
+def test_leaving_the_loop_ends_every_thread(frames: list[Frame]) -> None:
+    """A program that breaks out of the loop must be able to end."""
+    source = Recorded(frames)
+    before = threading.active_count()
+    for count, _ in enumerate(Monitor(source, detector=HaarCascade())):
+        if count == 5:
+            break
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert source.closed
+
+
+def test_stop_delivers_what_was_read(frames: list[Frame]) -> None:
+    """Ctrl-C drains the queues: every frame that was read is processed and delivered."""
+    monitor = Monitor(Recorded(frames), detector=HaarCascade())
+    seen = 0
+    for observation in monitor:
+        seen += 1
+        if observation.frame.sequence == 40:
+            monitor.stop()
+    assert seen == monitor.statistics.read == monitor.statistics.processed
+    assert 40 < seen < len(frames)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_an_error_in_the_source_reaches_the_reader(frames: list[Frame], live: bool) -> None:
+    """A cable that is pulled must not look like the end of the stream."""
+    source = Recorded(frames[:60], live=live, fail_at=30)
+    seen = []
+    with pytest.raises(OSError, match="the cable is out"):
+        for observation in Monitor(source, detector=HaarCascade()):
+            seen.append(observation)
+    assert source.closed
+    assert len(seen) <= 30
+
+
+def test_a_camera_that_is_slower_than_it_says_is_told() -> None:
+    """A camera that announces 30 frames a second and gives 8 cannot carry a band up to 5 Hz."""
+    source = made(fps=8.0, seconds=4.0)
+    source.fps = 30.0
+    with pytest.raises(MagnifyError, match="8"):
+        for _ in Monitor(source, detector=HaarCascade()):
+            pass
+
+
+def test_a_monitor_runs_once(frames: list[Frame]) -> None:
+    """Its source is used up; a second loop over it would be silently empty."""
+    monitor = Monitor(Recorded(frames[:3]), detector=HaarCascade())
+    assert len(list(monitor)) == 3
+    with pytest.raises(RuntimeError, match="runs once"):
+        next(iter(monitor))
