@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CX, CY, RX, RY_UP, RY_DOWN, DX, DY = range(7)
-"""Columns of an array of bumps [N, 7], all in pixels: centre, radii (up and down may differ), displacement."""
+"""Columns of an array of bumps [N, 7], in pixels: centre, radii (up and down may differ), displacement."""
 
 
 class Bump(NamedTuple):

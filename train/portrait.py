@@ -38,8 +38,8 @@ class FacePicture:
     """A resting face as B-spline coefficients, at the frame's scale with a margin around.
 
     `luma` is float32 [H + 2·margin, W + 2·margin], `u` and `v` half of that. `landmarks` [5, 2] are in
-    frame pixels. `matrix` [2, 3] takes the portrait's pixels to frame pixels, but for the identity's own
-    warp. `margin` is even.
+    frame pixels. `matrix` [2, 3] takes the portrait's pixels to frame pixels (mirrored for some identities),
+    but for the identity's own warp. `margin` is even.
     """
 
     luma: NDArray[np.float32]
@@ -54,9 +54,12 @@ def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
     """Make the picture of one identity for frames of `size` (width, height); 0 is the portrait itself."""
     rng = np.random.default_rng([0x6D61, identity])
     bgr, landmarks = load_portrait().astype(np.float32), PORTRAIT_LANDMARKS
-    if identity:
-        bgr, landmarks = _another_look(bgr, landmarks, rng)
     matrix = _placement(size, landmarks=landmarks, picture=(bgr.shape[1], bgr.shape[0]))
+    if identity:
+        bgr = _another_tone(bgr, rng)
+        if rng.random() < 0.5:
+            matrix = matrix * [[-1.0], [1.0]] + [[0.0, 0.0, size[0] - 1.0], [0.0, 0.0, 0.0]]
+            landmarks = landmarks[[1, 0, 2, 4, 3]]
     placed = landmarks @ matrix[:, :2].T + matrix[:, 2]
     shape = _another_shape(placed, rng) if identity else np.zeros((0, 7))
 
@@ -77,11 +80,11 @@ def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
     )
     luma += _texture((height, width), centre=placed.mean(axis=0) + margin, unit=unit, rng=rng)
     np.clip(luma, 16.0, 235.0, out=luma)
-    u, v = (cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for plane in (u, v))
+    half = (width // 2, height // 2)
     return FacePicture(
         luma=spline_coefficients(luma),
-        u=spline_coefficients(np.asarray(u, np.float32)),
-        v=spline_coefficients(np.asarray(v, np.float32)),
+        u=spline_coefficients(np.asarray(cv2.resize(u, half, interpolation=cv2.INTER_AREA), np.float32)),
+        v=spline_coefficients(np.asarray(cv2.resize(v, half, interpolation=cv2.INTER_AREA), np.float32)),
         landmarks=move_points(placed, bumps=shape),
         matrix=matrix,
         margin=margin,
@@ -112,18 +115,11 @@ def _placement(
     return np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
 
 
-def _another_look(
-    bgr: NDArray[np.float32], landmarks: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Change tone and colour, and mirror every other face."""
-    # From fair to dark skin: the whole picture's tone curve goes with it, as under another exposure.
+def _another_tone(bgr: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Change the tone curve, from fair to dark skin as under another exposure, and the colour a little."""
     gamma = rng.uniform(0.75, 1.9)
-    cast = rng.uniform(0.94, 1.06, 3)
-    bgr = np.clip(255.0 * (bgr / 255.0) ** gamma * cast, 0.0, 255.0).astype(np.float32)
-    if rng.random() < 0.5:
-        bgr = np.ascontiguousarray(bgr[:, ::-1])
-        landmarks = landmarks[[1, 0, 2, 4, 3]] * [-1.0, 1.0] + [bgr.shape[1] - 1.0, 0.0]
-    return bgr, landmarks
+    cast = rng.uniform(0.96, 1.04, 3)
+    return np.clip(255.0 * (bgr / 255.0) ** gamma * cast, 0.0, 255.0).astype(np.float32)
 
 
 def _another_shape(landmarks: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -119,7 +119,7 @@ class MadeFace:
 
 
 def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
-    memory: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)  # type: ignore[arg-type]
+    memory: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     return memory.reshape(plane.height, plane.line_size)
 
 

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal
 
@@ -134,14 +135,17 @@ class SyntheticSource:
 
     def bumps(self, at: float) -> NDArray[np.float64]:
         """Give the displacement field [N, 7] of the events under way at time `at`, in resting pixels."""
-        active = []
-        for event in self._timeline.active(at):
-            level = event.level(at) * event.amplitude_px
-            if level > 0.0:
-                bumps = self._unit_field(event).copy()
-                bumps[:, DX:] *= level
-                active.append(bumps)
-        return np.concatenate(active) if active else np.zeros((0, 7))
+        active = self._timeline.active(at)
+        # An event is kept with its field, so that its id stays its own; both go when it is over.
+        self._fields = {
+            id(event): self._fields.get(id(event)) or (event, self._unit_field(event)) for event in active
+        }
+        fields = [np.zeros((0, 7))]
+        for event, unit in self._fields.values():
+            bumps = unit.copy()
+            bumps[:, DX:] *= event.level(at) * event.amplitude_px
+            fields.append(bumps)
+        return np.concatenate(fields)
 
     def locate(
         self, points: NDArray[np.float64], *, at: float, expression: bool = True
@@ -165,15 +169,7 @@ class SyntheticSource:
                 due = start + (self._next - first) * self._frame_s
                 if self._stopped.wait(max(0.0, due - time.monotonic())):
                     break
-                frame = Frame(
-                    frame.luma,
-                    frame.time,
-                    frame.sequence,
-                    frame.epoch,
-                    time.monotonic(),
-                    False,
-                    frame.picture,
-                )
+                frame = replace(frame, arrival=time.monotonic())
             self.status = "live"
             self._next += 1
             yield frame
@@ -203,11 +199,4 @@ class SyntheticSource:
         self.close()
 
     def _unit_field(self, event: TrueEvent) -> NDArray[np.float64]:
-        known = self._fields.get(id(event))
-        if known is None:
-            field = expression_field(
-                event.action_units, landmarks=self.face.landmarks, asymmetry=event.asymmetry
-            )
-            # The event is kept with its field, so that its id stays its own.
-            known = self._fields[id(event)] = event, field
-        return known[1]
+        return expression_field(event.action_units, landmarks=self.face.landmarks, asymmetry=event.asymmetry)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -91,6 +92,8 @@ class Timeline:
         """Prepare; `seconds` None is endless, otherwise what would not end in time is left out."""
         self._seconds = seconds
         self._known: list[TrueEvent] = []
+        self._onsets: list[float] = []
+        self._longest_s = 0.0
         self._known_until = 0.0
         rng = np.random.default_rng([seed, 1])
         # A generator of its own: blinks on or off change no expression.
@@ -104,19 +107,27 @@ class Timeline:
 
     def until(self, time: float) -> list[TrueEvent]:
         """List the events with an onset up to `time`."""
+        return self._known[: self._begun(time)]
+
+    def active(self, time: float) -> list[TrueEvent]:
+        """List the events under way at `time`, in time that does not grow with the stream."""
+        end = self._begun(time)
+        start = bisect_left(self._onsets, time - self._longest_s)
+        return [event for event in self._known[start:end] if time < event.offset]
+
+    def _begun(self, time: float) -> int:
+        """Draw events until one begins after `time`; count those that begin by then."""
         while self._known_until <= time:
             event = next(self._coming, None)
             if event is None or (self._seconds is not None and event.onset > self._seconds):
                 self._known_until = math.inf
-            else:
-                self._known_until = event.onset
-                if self._seconds is None or event.offset <= self._seconds:
-                    self._known.append(event)
-        return [event for event in self._known if event.onset <= time]
-
-    def active(self, time: float) -> list[TrueEvent]:
-        """List the events under way at `time`."""
-        return [event for event in self.until(time) if time < event.offset]
+                break
+            self._known_until = event.onset
+            if self._seconds is None or event.offset <= self._seconds:
+                self._known.append(event)
+                self._onsets.append(event.onset)
+                self._longest_s = max(self._longest_s, event.offset - event.onset)
+        return bisect_right(self._onsets, time)
 
 
 def _random_expressions(rng: np.random.Generator, amplitude_px: tuple[float, float]) -> Iterator[TrueEvent]:
@@ -181,15 +192,8 @@ def _random_blink(rng: np.random.Generator, onset: float, blink_px: float) -> Tr
 
 
 def _shifted(event: TrueEvent, seconds: float) -> TrueEvent:
-    return TrueEvent(
-        event.onset + seconds,
-        event.apex + seconds,
-        event.offset + seconds,
-        event.label,
-        event.kind,
-        event.amplitude_px,
-        event.action_units,
-        event.asymmetry,
+    return replace(
+        event, onset=event.onset + seconds, apex=event.apex + seconds, offset=event.offset + seconds
     )
 
 
