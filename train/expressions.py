@@ -188,12 +188,12 @@ def _place(bump: Bump, *, side: int, share: float, landmarks: NDArray[np.float64
 
 
 def _largest_displacement(bumps: NDArray[np.float64]) -> float:
-    # A grid of 1/16 of the smallest radius misses at most 1 % of a peak: (1 - r²)³ at r = 1/32·√2.
-    spacing = float(bumps[:, RX : RY_DOWN + 1].min()) / 16.0
+    # Steps of 1/24 of a radius miss at most 0.3 % of a peak: (1 - r²)³ at r = √2/48.
+    steps = np.arange(-17, 18) / 24.0
     peak = 0.0
     for cx, cy, rx, up, down, *_ in bumps:
-        x = cx + np.arange(-0.7 * rx, 0.7 * rx, spacing)
-        y = cy + np.arange(-0.7 * up, 0.7 * down, spacing)
+        x = cx + rx * steps
+        y = cy + np.where(steps < 0.0, up, down) * steps
         grid = np.stack(np.meshgrid(x, y), axis=-1)
         peak = max(peak, float(np.hypot(*np.moveaxis(displacement(grid, bumps=bumps), -1, 0)).max()))
     centres = displacement(bumps[:, :2], bumps=bumps)
