@@ -1,0 +1,219 @@
+"""Clips of made expressions for the demo model, cut from made streams that went the way of live frames."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifyme.magnify import Magnifier
+from magnifyme.magnify.warp import spline_coefficients, warp_affine
+from magnifyme.models.clip import represent
+from magnifyme.models.face_detector import Detection, FaceDetector, HaarCascade
+from magnifyme.models.recipe import Recipe
+from magnifyme.stream.face_tracker import FaceTracker
+
+from .synthetic import SyntheticSource, TrueEvent
+
+_FPS = 30.0
+_SIZE = (640, 480)
+# The stream is drawn only around each expression: so long before the onset that the magnifier's filters
+# have settled, and so long after the apex that a late apex can be taken.
+_LEAD_S = 0.5
+_LATE_FRAMES = 2
+# A spotter marks onset and apex about this far from the truth, in frames, but never more than this share
+# of the rise.
+_JITTER_FRAMES, _JITTER_SHARE = 2, 0.4
+# How far the crop's geometry strays when detectors place it, against hand-set landmarks, measured on made
+# faces with YuNet and the cascades: standard deviation of log size, of degrees, and of pixels.
+_SIZE_SPREAD, _TURN_SPREAD, _SHIFT_SPREAD = 0.06, 3.5, 4.0
+# The lamp between onset and apex: gain (standard deviation of its logarithm) and offset in gray levels.
+_GAIN_SPREAD, _OFFSET_SPREAD = 0.02, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A made stream to cut clips from.
+
+    `seed` and `identity` are `SyntheticSource`'s. `amplitude_px` is the range of the largest displacement,
+    in pixels of a 640×480 frame. Each expression gives `variants` clips: with one, it is as a live stream
+    with the Haar cascade would see it; with more, the face's place is known and is varied at random.
+    """
+
+    seed: int
+    identity: int
+    seconds: float
+    amplitude_px: tuple[float, float]
+    noise: float
+    sway: float
+    variants: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clips:
+    """Inputs of the network, float16 [N, 3, size, size], and what each is: index of its label in the
+    recipe, identity, and amplitude in pixels of the frame, each [N]. `missed` counts the expressions that
+    were lost because no face was followed."""
+
+    inputs: NDArray[np.float16]
+    labels: NDArray[np.int64]
+    identities: NDArray[np.int64]
+    amplitudes: NDArray[np.float64]
+    missed: int
+
+
+def make_clips(
+    streams: Sequence[Stream],
+    *,
+    recipe: Recipe,
+    processes: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Clips:
+    """Cut the clips of all streams, in their order; `progress` is told the streams done and their number.
+
+    The outcome does not depend on `processes`.
+    """
+    parts: list[Clips] = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        for part in pool.map(cut_stream, streams, [recipe] * len(streams)):
+            parts.append(part)
+            progress(len(parts), len(streams))
+    return Clips(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("inputs", "labels", "identities", "amplitudes")
+        ),
+        missed=sum(part.missed for part in parts),
+    )
+
+
+def cut_stream(stream: Stream, recipe: Recipe) -> Clips:
+    """Draw one stream, follow and magnify the face, and cut the clip of each expression."""
+    # The streams run in parallel already.
+    numba.set_num_threads(1)
+    rng = np.random.default_rng([stream.seed, 5])
+    source = SyntheticSource(
+        seconds=stream.seconds,
+        fps=_FPS,
+        size=_SIZE,
+        seed=stream.seed,
+        identity=stream.identity,
+        paced=False,
+        noise=stream.noise,
+        sway=stream.sway,
+        amplitude_px=stream.amplitude_px,
+    )
+    detector = HaarCascade() if stream.variants == 1 else _KnownPlace(source)
+    way = _LiveWay(source, detector=detector, recipe=recipe)
+    inputs, labels, amplitudes, missed = [], [], [], 0
+    events = [event for event in source.truth if event.kind == "micro"]
+    for event in events:
+        crops = way.watch(event)
+        if crops is None:
+            missed += 1
+            continue
+        for _ in range(stream.variants):
+            onset, apex = _pick(crops, event=event, rng=rng)
+            if stream.variants > 1:
+                onset, apex = _vary(onset, apex=apex, rng=rng)
+            inputs.append(represent(onset, apex=apex, recipe=recipe).astype(np.float16))
+            labels.append(recipe.labels.index(event.label))
+            amplitudes.append(event.amplitude_px)
+    size = recipe.input_size
+    return Clips(
+        np.array(inputs, np.float16).reshape(-1, 3, size, size),
+        np.array(labels, np.int64),
+        np.full(len(labels), stream.identity, np.int64),
+        np.array(amplitudes, np.float64),
+        missed,
+    )
+
+
+class _KnownPlace:
+    """A detector that knows where the made face is: training needs no model from the network."""
+
+    name = "truth"
+
+    def __init__(self, source: SyntheticSource) -> None:
+        self.at = 0.0
+        self._source = source
+
+    def detect(self, bgr: NDArray[np.uint8]) -> list[Detection]:
+        landmarks = self._source.locate(self._source.face.landmarks, at=self.at, expression=False)
+        (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
+        return [Detection((left, top, right - left, bottom - top), landmarks, 1.0)]
+
+
+class _LiveWay:
+    """Track and magnify as a live stream does, and remember the magnified crops by frame number."""
+
+    def __init__(self, source: SyntheticSource, *, detector: FaceDetector, recipe: Recipe) -> None:
+        self._source = source
+        self._detector = detector
+        self._tracker = FaceTracker(detector)
+        self._magnifier = Magnifier(
+            fps=_FPS, factor=recipe.factor, band_hz=recipe.band_hz, method="linear", device="cpu"
+        )
+
+    def watch(self, event: TrueEvent) -> dict[int, NDArray[np.uint8]] | None:
+        """Give the magnified crops around an expression, None if the face was not held all the time."""
+        first = max(0, math.floor((event.onset - _LEAD_S) * _FPS))
+        last = math.ceil(event.apex * _FPS) + _LATE_FRAMES
+        keep_from = math.floor(event.onset * _FPS) - _JITTER_FRAMES
+        self._magnifier.reset()
+        crops: dict[int, NDArray[np.uint8]] = {}
+        held: deque[bool] = deque(maxlen=last - first)
+        for number in range(first, last + 1):
+            frame = self._source.frame(number)
+            if isinstance(self._detector, _KnownPlace):
+                self._detector.at = frame.time
+            face = self._tracker.update(frame)
+            held.append(face is not None and not face.restarted)
+            if face is None:
+                continue
+            if face.restarted:
+                self._magnifier.reset()
+            magnified = self._magnifier(face.luma, time=frame.time)
+            if number >= keep_from:
+                crops[number] = magnified.copy()
+        whole = len(crops) == last + 1 - max(keep_from, first) and all(held)
+        return crops if whole else None
+
+
+def _pick(
+    crops: dict[int, NDArray[np.uint8]], *, event: TrueEvent, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Take the onset and the apex about as well as a spotter does."""
+    rise = (event.apex - event.onset) * _FPS
+    spread = min(float(_JITTER_FRAMES), _JITTER_SHARE * rise)
+    onset, apex = (round(at * _FPS + rng.uniform(-spread, spread)) for at in (event.onset, event.apex))
+    onset = min(max(onset, min(crops)), max(crops) - 1)
+    return crops[onset], crops[min(max(apex, onset + 1), max(crops))]
+
+
+def _vary(
+    onset: NDArray[np.uint8], *, apex: NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Move, turn and scale both crops alike, and change the light between them."""
+    side = onset.shape[0]
+    scale = math.exp(rng.normal(0.0, _SIZE_SPREAD))
+    turn = math.radians(rng.normal(0.0, _TURN_SPREAD))
+    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    centre = np.full(2, (side - 1) / 2.0)
+    offset = centre - linear @ (centre + rng.normal(0.0, _SHIFT_SPREAD, 2))
+    matrix = np.concatenate([linear, offset[:, None]], axis=1)
+    gain, lift = math.exp(rng.normal(0.0, _GAIN_SPREAD)), rng.normal(0.0, _OFFSET_SPREAD)
+    lit = np.clip(gain * apex.astype(np.float32) + lift, 0, 255).astype(np.uint8)
+    first, second = (
+        warp_affine(spline_coefficients(crop), matrix=matrix, out=np.empty_like(crop))
+        for crop in (onset, lit)
+    )
+    return first, second
