@@ -45,12 +45,12 @@ class Frame:
         name = source.format.name if source is not None else "gray"
         width, height = self.size
         copy = av.VideoFrame(width, height, name)
-        _write_plane(copy.planes[0], self.luma if luma is None else luma)
+        write_plane(copy.planes[0], self.luma if luma is None else luma)
         if source is not None:
             for target, plane in zip(copy.planes[1:], source.planes[1:], strict=True):
-                _write_plane(target, _plane_view(plane))
-            copy.colorspace = source.colorspace
-            copy.color_range = source.color_range
+                write_plane(target, plane_view(plane))
+            copy.colorspace, copy.color_range = source.colorspace, source.color_range
+            copy.color_primaries, copy.color_trc = source.color_primaries, source.color_trc
         return copy
 
     def bgr(self, *, luma: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -59,8 +59,7 @@ class Frame:
             gray = np.ascontiguousarray(self.luma if luma is None else luma)
             return np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
         picture = self.picture if luma is None else self.video_frame(luma=luma)
-        bgr: NDArray[np.uint8] = picture.to_ndarray(format="bgr24")
-        return bgr
+        return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 
 def frame_from_av(
@@ -73,12 +72,26 @@ def frame_from_av(
     damaged: bool = False,
 ) -> Frame:
     """Wrap a decoded picture without copying its luma; formats that are not 8-bit planar are converted."""
-    name = picture.format.name
-    if name not in _PLANAR:
-        full_chroma = "444" in name or name.startswith(("rgb", "bgr", "gbr", "argb", "abgr"))
-        picture = picture.reformat(format="yuv444p" if full_chroma else "yuv420p")
-    luma = _plane_view(picture.planes[0])
+    picture = eight_bit(picture)
+    luma = plane_view(picture.planes[0])
     return Frame(luma, time, sequence, epoch, arrival, damaged, picture)
+
+
+def eight_bit(picture: av.VideoFrame) -> av.VideoFrame:
+    """Give the picture in a planar 8-bit format with luma first: itself if it is, else the nearest one.
+
+    RGB becomes full-range 4:4:4, so that all of its 256 gray levels are kept.
+    """
+    name = picture.format.name
+    if name in _PLANAR:
+        return picture
+    if picture.format.is_rgb or picture.format.has_palette:
+        return picture.reformat(format="yuvj444p")
+    if name.startswith(("gray", "ya", "mono")):
+        return picture.reformat(format="gray")
+    if "444" in name:
+        return picture.reformat(format="yuv444p")
+    return picture.reformat(format="yuv422p" if "422" in name else "yuv420p")
 
 
 def frame_from_array(
@@ -93,13 +106,15 @@ def frame_from_array(
     return frame_from_av(picture, time=time, sequence=sequence, epoch=epoch, arrival=arrival)
 
 
-def _plane_view(plane: VideoPlane) -> NDArray[np.uint8]:
-    memory: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)  # type: ignore[arg-type]
+def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """View an 8-bit plane as uint8 [H, W], read-only, without copying; it keeps the picture alive."""
+    memory: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     view = memory.reshape(plane.height, plane.line_size)[:, : plane.width]
     view.flags.writeable = False
     return view
 
 
-def _write_plane(plane: VideoPlane, values: NDArray[np.uint8]) -> None:
-    target: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)  # type: ignore[arg-type]
+def write_plane(plane: VideoPlane, values: NDArray[np.uint8]) -> None:
+    """Write uint8 [H, W] values into a plane."""
+    target: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     target.reshape(plane.height, plane.line_size)[:, : plane.width] = values

@@ -1,0 +1,88 @@
+"""Where frames come from: one protocol, and one function that opens whatever is named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from .address import redacted
+from .camera import Camera
+from .errors import SourceError, SourceNotFound
+from .frame import Frame
+from .image_folder import ImageFolder
+from .rtsp import RtspStream
+from .video_file import VideoFile
+
+
+class Source(Protocol):
+    """A context manager and an iterator of frames, used from one thread.
+
+    `name` is for people and never holds a password. `live` sources cannot wait: what is not taken in time
+    is dropped, oldest first; others lose nothing. `fps` is the nominal rate, if known. `status` is one of
+    "connecting", "live", "stalled" (connected, but silent), "waiting" (before it connects again), "ended"
+    and "stopped". `warnings` are for people, one line each.
+    """
+
+    name: str
+    fps: float | None
+    status: str
+    reconnects: int
+    warnings: list[str]
+
+    @property
+    def live(self) -> bool:
+        """Whether it cannot wait."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the frames, to the end or until `stop`."""
+
+    def stop(self) -> None:
+        """End the iteration within half a second; from any thread."""
+
+    def close(self) -> None:
+        """Let go of everything; from the thread that iterates."""
+
+
+def open_source(
+    spec: str | int | Path,
+    *,
+    fps: float | None = None,
+    timeout_s: float = 5.0,
+    size: tuple[int, int] | None = None,
+) -> Source:
+    """Open a camera (number or /dev/videoN), rtsp://..., a video file or a folder of numbered pictures.
+
+    `fps` is the rate of a folder's pictures, or the one asked of a camera, as `size` (width, height) is.
+    `timeout_s` limits the wait for a connection. What cannot be opened is told at once, by a SourceError
+    of one line. A file whose name is a number is given as `./7`.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise SourceError(f"a rate of {fps:g} frames a second is not possible: --fps must be above 0")
+    if not (math.isfinite(timeout_s) and timeout_s > 0):
+        raise SourceError(f"a time-out of {timeout_s:g} s is not possible: it must be above 0")
+    if size is not None and min(size) < 1:
+        raise SourceError(f"a size of {size[0]}x{size[1]} is not possible: both must be 1 or more")
+    text = str(spec).strip()
+    if text.isdecimal() or text.startswith("/dev/video"):
+        return Camera(int(text) if text.isdecimal() else text, fps=fps, size=size, timeout_s=timeout_s)
+    scheme, mark, _ = text.partition("://")
+    if mark and scheme.isalnum():
+        if scheme.lower() not in ("rtsp", "rtsps"):
+            raise SourceNotFound(
+                f"{redacted(text)} cannot be watched: "
+                "give rtsp:// or rtsps://, a file, a folder or a camera number"
+            )
+        return RtspStream(text, timeout_s=timeout_s)
+    if not text:
+        raise SourceNotFound("no source is named: give a camera number, rtsp://..., a file or a folder")
+    path = Path(spec) if isinstance(spec, Path) else Path(text)
+    return ImageFolder(path, fps=fps) if path.is_dir() else VideoFile(path)
