@@ -196,7 +196,8 @@ class RegionalMotion:
         ridge[:, 2, 2] = ridge[:, 3, 3] = 1e-3 * pixels
         inverse = np.linalg.inv(normal + ridge)
         solve = np.ascontiguousarray(inverse[:, :2, :])
-        # The displacement's inverse covariance for unit noise: what is left of the gradient's energy once gain and offset have taken their share.
+        # The displacement's inverse covariance for unit noise: what is left of the gradient's energy once
+        # gain and offset have taken their share.
         information = np.linalg.inv(inverse[:, :2, :2]) - flat[:, None, None] * np.eye(2)
         trace = np.trace(information, axis1=1, axis2=2) / 2.0
         trust = trace / (trace + flat)

@@ -56,7 +56,7 @@ _PART = 0.4  # A region belongs to an event from this share of the strongest reg
 _EDGE = 0.1  # Share of the apex's displacement at which a rise is visible.
 _LOOK_BACK_S = 0.6  # Slower rises look like drift.
 _GAP_S = 0.25  # After a longer hole in time, the face may be another.
-# The peak of a muscle's field is narrower than a patch: its mean over the patch is lower by about this factor.
+# A muscle's field is hardly wider than a patch: its peak is about so many times the patch's mean.
 _PEAK_GAIN = 1.35
 
 

@@ -1,0 +1,309 @@
+"""The events that were found, kept on disk from the moment they are known.
+
+Two kinds of file: SQLite (any name), for questions asked while the stream goes on, and `.jsonl`, one JSON
+object a line, for pipes and people. Each event is on the disk when `add` returns: what was reported is still
+there after a crash or a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .errors import StoreError
+
+SCHEMA_VERSION = 1
+"""Version of the SQLite tables, in the file's `user_version`."""
+
+_APPLICATION_ID = 0x4D61674D  # "MagM": says whose database it is, in the file's header.
+_BUSY_S = 5.0  # Another program's read or checkpoint takes milliseconds.
+_TABLE = """
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    track INTEGER NOT NULL,
+    onset REAL NOT NULL,
+    apex REAL NOT NULL,
+    "offset" REAL NOT NULL,
+    kind TEXT NOT NULL,
+    label TEXT,
+    probabilities TEXT NOT NULL,
+    intensity_px REAL NOT NULL,
+    model_id TEXT NOT NULL,
+    made_faces INTEGER NOT NULL,
+    wall_time TEXT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One expression that was seen.
+
+    `stream` names the source, `track` the face in it. `onset`, `apex` and `offset` are seconds of the
+    stream's own time. `kind` is "micro", "macro" or "blink"; `label` the expression, None where none was
+    named (a blink); `probabilities` those of all labels. `intensity_px` is the largest displacement in pixels
+    of the crop. `model_id` names the classifier, `made_faces` says that it was trained on made faces.
+    `wall_time` is the time of day when the event became known, ISO 8601. Raises ValueError for times that
+    are out of order and for numbers that are not finite.
+    """
+
+    stream: str
+    track: int
+    onset: float
+    apex: float
+    offset: float
+    kind: str
+    label: str | None
+    probabilities: dict[str, float]
+    intensity_px: float
+    model_id: str
+    made_faces: bool
+    wall_time: str
+
+    def __post_init__(self) -> None:
+        numbers = (self.onset, self.apex, self.offset, self.intensity_px, *self.probabilities.values())
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"an event's times, intensity and probabilities must be finite: {self}")
+        if not self.onset <= self.apex <= self.offset:
+            raise ValueError(
+                f"onset {self.onset}, apex {self.apex} and offset {self.offset} s: must be in this order"
+            )
+
+
+_COLUMNS = tuple(field.name for field in fields(Event))
+
+
+class EventStore(ABC):
+    """A file that events are added to, from any thread; a context manager that closes it."""
+
+    @abstractmethod
+    def add(self, event: Event) -> None:
+        """Write the event and wait until it is on the disk; raise StoreError if it cannot be."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file; closing again does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(path: str | Path) -> EventStore:
+    """Open or make a file for events: JSON lines if its name ends in `.jsonl`, SQLite otherwise.
+
+    What an existing file holds is kept. Raises StoreError where the folder is missing or not writable, or
+    where the file is not one of ours or a newer version's.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: there is no folder {path.parent}; make it first, or give another path")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is a folder or a device; give the name of a file")
+    return _LineStore(path) if _is_lines(path) else _DatabaseStore(path)
+
+
+def read_events(path: str | Path) -> list[Event]:
+    """Read the events of a file, in the order they were added, also while it is being written.
+
+    A last line that a crash cut short is left out. Raises StoreError where there is no such file or it is
+    not one of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such file; give one that was written with --events")
+    return _read_lines(path)[0] if _is_lines(path) else _read_database(path)
+
+
+def _is_lines(path: Path) -> bool:
+    return path.suffix.lower() == ".jsonl"
+
+
+class _LineStore(EventStore):
+    """JSON lines, each flushed to the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            is_new = not path.exists()
+            self._whole = 0 if is_new else _read_lines(path)[1]
+            self._file = path.open("ab", buffering=0)
+            # What a crash left of a last line would spoil the next one.
+            self._file.truncate(self._whole)
+            if is_new:
+                _flush_folder(path.parent)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {_reason(error)}; give another path") from error
+
+    def add(self, event: Event) -> None:
+        line = (json.dumps(asdict(event), ensure_ascii=False, allow_nan=False) + "\n").encode()
+        with self._lock:
+            if self._file.closed:
+                raise StoreError(f"{self._path} is closed: events cannot be added any more")
+            try:
+                written = 0
+                while written < len(line):
+                    written += self._file.write(line[written:])
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                # A full disk takes half a line: nothing, then, rather than a broken file.
+                self._file.truncate(self._whole)
+                raise StoreError(f"{self._path} cannot be written: {_reason(error)}") from error
+            self._whole += len(line)
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+class _DatabaseStore(EventStore):
+    """SQLite with a write-ahead log: readers never wait for the writer, nor it for them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        connection: sqlite3.Connection | None = None
+        try:
+            # One connection, used under a lock: the monitor's threads are not the one that opened it.
+            # No isolation level: transactions are begun and ended here, by name.
+            connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
+            _prepare(connection, path=path)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _database_error(path, error) from error
+            raise
+        self._connection: sqlite3.Connection | None = connection
+
+    def add(self, event: Event) -> None:
+        row = asdict(event)
+        row["probabilities"] = json.dumps(event.probabilities, ensure_ascii=False, allow_nan=False)
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        places = ", ".join(f":{name}" for name in _COLUMNS)
+        with self._lock:
+            if self._connection is None:
+                raise StoreError(f"{self._path} is closed: events cannot be added any more")
+            try:
+                self._connection.execute(f"INSERT INTO events ({names}) VALUES ({places})", row)
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._path} cannot be written: {error}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _prepare(connection: sqlite3.Connection, *, path: Path) -> None:
+    """Check whose database it is before anything in it is changed, and make the table in an empty one."""
+    _check_owner(connection, path=path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: the log is on the disk when a commit returns, and not only handed to the system.
+    connection.execute("PRAGMA synchronous = FULL")
+    # Two programs may open a new file at once: the second waits here, and finds the table made.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _check_owner(connection, path=path) == 0:
+            connection.execute(_TABLE)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _check_owner(connection: sqlite3.Connection, *, path: Path) -> int:
+    """Give the schema version, 0 for an empty database; raise StoreError if it is not ours to touch."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if owner == 0 and version == 0 and tables == 0:
+        return 0
+    if owner != _APPLICATION_ID:
+        raise StoreError(f"{path} is another program's database; give another path for the events")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}, this MagnifyMe knows up to {SCHEMA_VERSION}: update it"
+        )
+    return version
+
+
+def _read_database(path: Path) -> list[Event]:
+    address = path.resolve().as_uri()
+    # Without a log nobody is writing, and in a folder that is read-only no log can be made beside the file.
+    log = path.with_name(path.name + "-wal")
+    query = "?mode=ro" if log.exists() or os.access(path.parent, os.W_OK) else "?immutable=1"
+    try:
+        with closing(sqlite3.connect(address + query, uri=True, timeout=_BUSY_S)) as connection:
+            if _check_owner(connection, path=path) == 0:
+                raise StoreError(f"{path} is empty: no events have been written to it")
+            names = ", ".join(f'"{name}"' for name in _COLUMNS)
+            rows = connection.execute(f"SELECT {names} FROM events ORDER BY id").fetchall()
+    except sqlite3.Error as error:
+        raise _database_error(path, error) from error
+    return [_from_row(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _from_row(row: dict[str, Any]) -> Event:
+    row["probabilities"] = json.loads(row["probabilities"])
+    row["made_faces"] = bool(row["made_faces"])
+    return Event(**row)
+
+
+def _read_lines(path: Path) -> tuple[list[Event], int]:
+    """Read the events of a JSON lines file; give them and the length in bytes of its whole lines."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {_reason(error)}") from error
+    whole = content.rfind(b"\n") + 1
+    if not content[whole:].startswith(b"{"[: len(content) - whole]):
+        raise StoreError(f"{path}: its end is not an event; give another path for the events")
+    events = []
+    for number, line in enumerate(content[:whole].splitlines(), 1):
+        try:
+            values = json.loads(line)
+            # A later version may say more of an event; what this one knows must be there.
+            events.append(Event(**{name: values[name] for name in _COLUMNS}))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(f"{path}, line {number}: not an event; give another path") from error
+    return events, whole
+
+
+def _database_error(path: Path, error: sqlite3.Error) -> StoreError:
+    if isinstance(error, sqlite3.OperationalError):
+        return StoreError(f"{path} cannot be opened: {error}; give a path that can be written")
+    return StoreError(f"{path} is no SQLite database; give another path for the events")
+
+
+def _flush_folder(folder: Path) -> None:
+    """Put a new file's name on the disk too; only POSIX systems know how."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
