@@ -1,0 +1,23 @@
+"""How motion is magnified, as one value that commands and workers pass on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from magnifyme.magnify import Magnifier
+
+
+@dataclass(frozen=True, slots=True)
+class Magnification:
+    """How motion is magnified: see `Magnifier`."""
+
+    factor: float = 10.0
+    band_hz: tuple[float, float] = (1.0, 5.0)
+    method: str = "linear"
+    device: str = "cpu"
+
+    def magnifier(self, fps: float) -> Magnifier:
+        """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
+        return Magnifier(
+            fps=fps, factor=self.factor, band_hz=self.band_hz, method=self.method, device=self.device
+        )

@@ -1,0 +1,166 @@
+"""Folders of numbered pictures, as data sets of micro-expressions come: read in order, written beside."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import NotAVideo, SourceError, StoreError
+from .magnification import Magnification
+from .whole import whole_folder
+
+Picture = NDArray[np.uint8] | NDArray[np.uint16]
+
+_KINDS = frozenset([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"])
+_NUMBER = re.compile(r"(\d+)\D*$")
+# 95 keeps what is magnified; full chroma resolution, so that colour is not averaged again.
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+# Pictures read before they are needed, and written while others are magnified: hides the disk's waits.
+_AHEAD = 8
+
+
+def magnify_folder(
+    source: Path,
+    *,
+    target: Path,
+    magnification: Magnification,
+    fps: float | None,
+    progress: Callable[[int, int | None], None],
+    notice: Callable[[str], None],
+) -> int:
+    """Magnify the numbered pictures of a folder into `target`; gives their count.
+
+    Names and kind stay (png without loss, jpg at quality 95); gray stays gray, transparency is kept where
+    the kind has it. Pictures of more than 8 bits become 8. A picture's time is its number over the rate.
+    """
+    if fps is None:
+        raise SourceError(f"{source.name} is a folder of pictures, which tell no rate: give --fps.")
+    numbered = numbered_pictures(source)
+    times = _times(numbered, fps=fps, notice=notice)
+    magnifier = magnification.magnifier(fps)
+    paths = [path for _, path in numbered]
+    deep = 0
+    with whole_folder(target) as partial, ThreadPoolExecutor(thread_name_prefix="pictures") as pool:
+        written: deque[Future[None]] = deque()
+        for done, picture in enumerate(_ahead(pool, paths), start=1):
+            path = paths[done - 1]
+            deep += picture.dtype != np.uint8
+            shallow = to_8_bits(picture)
+            luma = luma_of(shallow)
+            magnified = magnifier(luma, time=times[done - 1])
+            result = exchange_luma(shallow, before=luma, after=magnified)
+            written.append(pool.submit(write_picture, result, path=partial / path.name))
+            if len(written) > _AHEAD:
+                written.popleft().result()
+            progress(done, len(paths))
+        for future in written:
+            future.result()
+    if deep:
+        notice(f"{deep} pictures have 16 bits a sample: this version magnifies and writes 8.")
+    return len(paths)
+
+
+def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
+    """List the pictures of a folder with the last number in their names, in its order."""
+    found: list[tuple[int, Path]] = []
+    for path in folder.iterdir():
+        number = _NUMBER.search(path.stem)
+        if path.suffix.lower() in _KINDS and number and not path.name.startswith("."):
+            found.append((int(number[1]), path))
+    if not found:
+        kinds = ", ".join(sorted(_KINDS))
+        raise NotAVideo(f"{folder.name} holds no numbered pictures (such as 001.png; {kinds}).")
+    found.sort()
+    for (first, one), (second, other) in pairwise(found):
+        if first == second:
+            raise NotAVideo(
+                f"{folder.name} holds several series ({one.name} and {other.name} have the same number): "
+                "give each a folder of its own."
+            )
+    return found
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture: gray [H, W], BGR [H, W, 3] or BGRA [H, W, 4], uint8 or uint16."""
+    # JPEG says by a tag which way is up and its writer writes none: its pixels are turned upright here.
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if jpeg else cv2.IMREAD_UNCHANGED
+    try:
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    except (OSError, cv2.error) as error:
+        raise NotAVideo(f"{path.name} cannot be read: {error}.") from error
+    if picture is None:
+        raise NotAVideo(f"{path.name} is not a picture that can be read.")
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise NotAVideo(f"{path.name} has {picture.dtype} samples: 8 or 16 bits can be read.")
+    return cast("Picture", picture)
+
+
+def write_picture(picture: NDArray[np.uint8], *, path: Path) -> None:
+    """Write a picture in the kind that its name says."""
+    done, data = cv2.imencode(
+        path.suffix.lower(), picture, _JPEG if path.suffix.lower().startswith(".jp") else []
+    )
+    if not done:
+        raise StoreError(f"{path.name} cannot be written as {path.suffix}.")
+    data.tofile(path)
+
+
+def to_8_bits(picture: Picture) -> NDArray[np.uint8]:
+    """Scale 16 bits a sample to 8; 8 stay as they are."""
+    if picture.dtype == np.uint8:
+        return cast("NDArray[np.uint8]", picture)
+    return np.asarray(cv2.convertScaleAbs(picture, alpha=1 / 257), np.uint8)
+
+
+def luma_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Compute the luma [H, W] of a picture (ITU-R BT.601); a gray picture is its own."""
+    if picture.ndim == 2:
+        return picture
+    return np.asarray(cv2.cvtColor(picture[:, :, :3], cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def exchange_luma(
+    picture: NDArray[np.uint8], *, before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Give the picture its magnified luma, chroma and transparency untouched.
+
+    The colour differences R - Y and B - Y are the chroma, so adding the change of Y to R, G and B keeps it,
+    without the rounding of a way through another colour space.
+    """
+    if picture.ndim == 2:
+        return after
+    change = cv2.subtract(after, before, dtype=cv2.CV_16S)
+    colour = cv2.add(picture[:, :, :3], cv2.merge([change, change, change]), dtype=cv2.CV_8U)
+    if picture.shape[2] == 4:
+        colour = np.dstack([colour, picture[:, :, 3]])
+    return np.asarray(colour, np.uint8)
+
+
+def _times(numbered: list[tuple[int, Path]], *, fps: float, notice: Callable[[str], None]) -> list[float]:
+    """Give each picture's time in seconds: a hole in the numbering is a gap in time."""
+    numbers = [number for number, _ in numbered]
+    missing = [later - earlier - 1 for earlier, later in pairwise(numbers) if later > earlier + 1]
+    if missing:
+        notice(f"{len(missing)} gaps in the numbering: {sum(missing)} pictures missing.")
+    return [(number - numbers[0]) / fps for number in numbers]
+
+
+def _ahead(pool: ThreadPoolExecutor, paths: list[Path]) -> Iterator[Picture]:
+    """Yield the pictures in order while the next ones are being read."""
+    reading: deque[Future[Picture]] = deque()
+    for path in paths:
+        reading.append(pool.submit(read_picture, path))
+        if len(reading) > _AHEAD:
+            yield reading.popleft().result()
+    while reading:
+        yield reading.popleft().result()

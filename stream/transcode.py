@@ -1,0 +1,198 @@
+"""Magnify what lies on disk: a video file into a video file, a folder of pictures into a folder.
+
+Luma is magnified; chroma, sound, frame times and everything else pass by as they are. A live stream takes
+`Monitor` instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from .errors import NotAVideo, SourceNotFound, StoreError
+from .frame import plane_view
+from .magnification import Magnification
+from .picture_folder import magnify_folder
+from .video_reader import VideoReader
+from .video_writer import CONTAINERS, Notice, VideoWriter
+from .whole import whole_file
+
+_HIGHEST_RATE = 2000
+
+Progress = Callable[[int, int | None], None]
+"""Is told how many frames are done, and of how many (None: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcoded:
+    """Say what was written: where, how many frames, and in how many seconds of work."""
+
+    target: Path
+    frames: int
+    seconds: float
+
+
+def transcode(
+    source: Path,
+    *,
+    target: Path,
+    magnification: Magnification,
+    fps: float | None = None,
+    overwrite: bool = False,
+    crf: int = 16,
+    progress: Progress | None = None,
+    notice: Notice | None = None,
+) -> Transcoded:
+    """Magnify a video file or a folder of numbered pictures.
+
+    A folder gives a folder with files of the same names and kind. `fps` is the camera's rate, where the
+    input does not tell it: for pictures, and for films that play in slow motion. `crf` is the quality of a
+    written video, as x264 counts it: 16 is free of visible loss, 0 of any. `progress` is called after each
+    frame, `notice` with one line for whatever could not be kept. `target` appears whole, at the end, or not
+    at all.
+
+    Raises `SourceError` and `StoreError` for files that cannot be read or written, and `MagnifyError` for a
+    factor, band, method or device that cannot be.
+    """
+    source, target = source.absolute(), target.absolute()
+    _check(source, target=target, overwrite=overwrite)
+    progress = progress or (lambda done, total: None)
+    notice = notice or (lambda line: None)
+    started = time.monotonic()
+    if source.is_dir():
+        frames = magnify_folder(
+            source, target=target, magnification=magnification, fps=fps, progress=progress, notice=notice
+        )
+    else:
+        frames = _magnify_video(
+            source,
+            target=target,
+            magnification=magnification,
+            fps=fps,
+            crf=crf,
+            progress=progress,
+            notice=notice,
+        )
+    return Transcoded(target, frames, time.monotonic() - started)
+
+
+def _check(source: Path, *, target: Path, overwrite: bool) -> None:
+    """Find before any work what would make it useless."""
+    if not source.exists():
+        raise SourceNotFound(f"{source}: there is no such file or folder.")
+    if target.exists() and source.samefile(target):
+        raise StoreError(f"{target} is the input itself: give the output another name.")
+    if not target.parent.is_dir():
+        raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first.")
+    if source.is_dir():
+        if target.suffix.lower() in CONTAINERS:
+            raise StoreError(
+                f"{target.name} names a video, but a folder of pictures gives a folder of pictures."
+            )
+        if target.is_file():
+            raise StoreError(f"{target} is a file, but a folder of pictures gives a folder: name another.")
+    else:
+        if target.suffix.lower() not in CONTAINERS:
+            known = ", ".join(CONTAINERS)
+            raise StoreError(f"{target.name} does not end in a kind of video that can be written: {known}.")
+        if target.is_dir():
+            raise StoreError(f"{target} is a folder: give the output a file name.")
+    if target.exists() and not overwrite:
+        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it.")
+
+
+def _magnify_video(
+    source: Path,
+    *,
+    target: Path,
+    magnification: Magnification,
+    fps: float | None,
+    crf: int,
+    progress: Progress,
+    notice: Notice,
+) -> int:
+    reader = VideoReader(source)
+    first = reader.first_picture()
+    with reader.open() as container:
+        stream = reader.video_stream(container)
+        rate = _rate(stream)
+        if rate is None and fps is None:
+            raise NotAVideo(f"{source.name} does not say how many frames a second it has: give --fps.")
+        true_fps = float(rate or 0) if fps is None else fps
+        magnifier = magnification.magnifier(true_fps)
+        rate = rate or Fraction(true_fps).limit_denominator(1001)
+        # A high-speed film plays slowly: then --fps is the camera's rate, and the scene ran faster than the
+        # file's clock.
+        scene_seconds = float(rate) / true_fps
+        total = stream.frames or _estimated_frames(container, stream=stream, rate=rate)
+        _tell_limits(container, picture=first, notice=notice)
+
+        luma: NDArray[np.uint8] | None = None
+        frames = 0
+        try:
+            with (
+                whole_file(target) as partial,
+                VideoWriter(
+                    partial,
+                    container=CONTAINERS[target.suffix.lower()],
+                    source=container,
+                    stream=stream,
+                    first=first,
+                    rate=rate,
+                    crf=crf,
+                    notice=notice,
+                ) as writer,
+            ):
+                for picture in reader.pictures(container, other=writer.copy):
+                    shown = writer.as_shown(picture)
+                    view = plane_view(shown.planes[0])
+                    reusable = luma if luma is not None and luma.shape == view.shape else None
+                    seconds = frames / float(rate) if picture.pts is None else picture.time
+                    luma = magnifier(view, time=seconds * scene_seconds, out=reusable)
+                    writer.write(shown, luma=luma)
+                    frames += 1
+                    progress(frames, total)
+        except av.FFmpegError as error:
+            # The reader deals with its own errors: these are the encoder's and the disk's.
+            raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+    if reader.damaged:
+        notice(f"{reader.damaged} damaged frames in the input: what hides the damage may look like motion.")
+    return frames
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Read the nominal frame rate; None where there is none but the clock's (90 000 Hz)."""
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in rates if rate and 0 < rate <= _HIGHEST_RATE), None)
+
+
+def _estimated_frames(container: InputContainer, *, stream: VideoStream, rate: Fraction) -> int | None:
+    """Estimate the number of frames from the duration; None where the file does not tell it."""
+    if stream.duration and stream.time_base:
+        return round(stream.duration * stream.time_base * rate)
+    if container.duration:
+        return round(container.duration * rate / av.time_base)
+    return None
+
+
+def _tell_limits(container: InputContainer, *, picture: av.VideoFrame, notice: Notice) -> None:
+    """Say what this version does not keep."""
+    if (bits := picture.format.components[0].bits) > 8:
+        notice(f"the input has {bits} bits a sample: this version magnifies and writes 8.")
+    if any(part.is_alpha for part in picture.format.components):
+        notice("the input is partly transparent: the output is not.")
+    if picture.interlaced_frame:
+        notice("the input is interlaced: its rows are of two times. Deinterlace it first for true motion.")
+    if others := sum(stream.type in ("data", "attachment") for stream in container.streams):
+        notice(f"{others} data tracks are left out.")
+    if (videos := len(container.streams.video)) > 1:
+        notice(f"{videos - 1} further video tracks or cover pictures are left out.")

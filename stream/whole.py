@@ -1,0 +1,74 @@
+"""Files and folders that appear whole or not at all.
+
+What is being written stands under a hidden neighbour's name and takes its own name at the end. An error,
+Ctrl-C or a full disk therefore leaves no half file, and never costs the file that stood there before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import StoreError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a neighbouring name to write to; on leaving without an error it becomes `path`, on disk."""
+    partial = _neighbour(path)
+    try:
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a new neighbouring folder to fill; on leaving without an error its files are in `path`.
+
+    A folder that stood there keeps its other files: only those of equal name are replaced.
+    """
+    partial = _neighbour(path)
+    try:
+        partial.mkdir()
+        yield partial
+        for file in partial.iterdir():
+            _sync(file)
+        if path.exists():
+            for file in partial.iterdir():
+                file.replace(path / file.name)
+            _sync(path)
+        else:
+            partial.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _neighbour(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _sync(path: Path) -> None:
+    """Bring a file or a folder's list of names to the disk."""
+    folder = path.is_dir()
+    try:
+        handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError:
+        # Windows cannot open a folder, and some network file systems cannot sync one.
+        if not folder:
+            raise
