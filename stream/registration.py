@@ -6,7 +6,8 @@ coordinates of the crop, on the pixels of the face's rigid parts. Three things m
 - each part has its own gain and offset of light, eliminated from its equations, so that a shadow that
   passes moves nothing;
 - pixels that fit badly count less (Huber): glints, hair, a finger;
-- parts that move against the others count less (Cauchy): skin that a muscle pulls.
+- no part outvotes the others by its detail, and parts that move against the others count less (Cauchy):
+  skin that a muscle pulls.
 
 Only numbers about the reference are precomputed. The picture is sampled by an interpolating cubic spline
 at float coordinates in every iteration, so nothing rounds the motion.
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from magnifyme.magnify.warp import sample_cubic, spline_coefficients
 
-from .rigid_face import rigid_regions, whole_face
+from .rigid_face import rigid_parts, whole_face
 from .similarity import apply, compose, scale_of
 
 GRID = 128
@@ -35,7 +36,10 @@ _ITERATIONS = 12
 _CONVERGED_PX = 5e-4  # In grid pixels: a fortieth of the jitter that is promised.
 _HUBER = 1.5  # In standard deviations of the residual.
 _LEAST_NOISE = 0.7  # Gray levels: a picture of 8 bits is never better.
-_SKIN_PX = 0.06  # In grid pixels: a part that is off by more than this moves by itself.
+_SKIN_PX = 0.03  # In grid pixels: how far the skin of a resting face strays from the skull.
+_MOVES_PX = 0.04  # In grid pixels, beyond what noise explains: a part that is off by more moves by itself.
+_COUNTS, _UNCERTAIN, _TRUST, _RIGHT, _DOWN = range(5)  # Columns of the table of the parts' votes.
+_LEAST_DETAIL = 1e-3
 _LARGEST_STEP = 0.3  # Share of the grid: a coarse search that went further has found nothing.
 
 
@@ -69,11 +73,12 @@ class Reference:
         self._to_grid = np.array([[1.0, 0.0, -middle], [0.0, 1.0, -middle]]) / cell
         grid = np.empty((GRID, GRID), np.float32)
         _sample_grid(coefficients, compose(warp, inner=self._to_crop), grid)
-        labels, weights = rigid_regions(GRID)
-        self._fine = _Level(grid, labels=labels, weights=weights)
+        labels, weights, counts = rigid_parts(GRID)
+        self._fine = _Level(grid, labels=labels, weights=weights, counts=counts)
         smooth = _shrink(grid)
         size = smooth.shape[0]
-        self._coarse = _Level(smooth, labels=np.zeros((size, size), np.int64), weights=whole_face(size))
+        one = np.zeros((size, size), np.int64)
+        self._coarse = _Level(smooth, labels=one, weights=whole_face(size), counts=np.ones(1))
 
     def align(self, coefficients: NDArray[np.float32], *, guess: NDArray[np.float64]) -> Alignment:
         """Find the face in a plane's spline coefficients, near where `guess` [2, 3] puts the crop."""
@@ -96,7 +101,12 @@ class _Level:
     """The reference's samples at one fineness, ready for Gauss-Newton steps."""
 
     def __init__(
-        self, grid: NDArray[np.float32], *, labels: NDArray[np.int64], weights: NDArray[np.float32]
+        self,
+        grid: NDArray[np.float32],
+        *,
+        labels: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        counts: NDArray[np.float64],
     ) -> None:
         weights = weights.copy()
         weights[[0, -1], :] = 0.0  # No gradient there.
@@ -105,7 +115,7 @@ class _Level:
         order = np.argsort(labels[rows, columns], kind="stable")
         rows, columns = rows[order], columns[order]
         label = labels[rows, columns]
-        count = int(label.max()) + 1
+        count = len(counts)
         self._starts = np.searchsorted(label, np.arange(count + 1))
         self._middle = (grid.shape[0] - 1) / 2.0
         # The unknowns: light (offset, gain), then the motion of the face about the middle of the grid, in
@@ -125,8 +135,11 @@ class _Level:
         self._light = np.zeros((count, 2), np.float32)
         self._systems = np.zeros((count, 6, 7), np.float32)
         self._sums = np.zeros((count, 5))
-        self._trust = np.ones(count)
-        self._shift = np.zeros((count, 2))
+        # What a part is worth carries over from frame to frame, so that a slow pull is noticed early.
+        self._votes = np.zeros((count, 5))
+        self._votes[:, _COUNTS] = counts
+        self._votes[:, _TRUST] = 1.0
+        self._total = np.zeros((4, 5))
         self._noise = 3.0
         self._weight = float(self._points[:, 3].sum())
 
@@ -135,7 +148,6 @@ class _Level:
     ) -> tuple[float, float, float]:
         """Improve `warp` [2, 3], from the grid to the plane, in place; give agreement, visible, residual."""
         sums, motion = self._sums, np.zeros(4)
-        self._trust[:] = 1.0
         for _ in range(_ITERATIONS):
             _accumulate(
                 coefficients, warp, self._points, self._rows, self._starts, self._light,
@@ -146,7 +158,7 @@ class _Level:
                 return 0.0, 0.0, np.inf
             # Mean absolute deviation of a normal distribution, made robust by the cut in _accumulate.
             self._noise = max(_LEAST_NOISE, 1.2533 * float(sums[:, 1].sum() / weight))
-            if not _consensus(self._systems, self._light, self._trust, self._shift, motion):
+            if not _consensus(self._systems, self._noise, self._light, self._votes, self._total, motion):
                 return 0.0, weight / self._weight, np.inf
             _move_back(warp, motion, self._middle)
             if np.abs(motion).max() < _CONVERGED_PX:
@@ -155,7 +167,8 @@ class _Level:
         variation = (sums[:, 4] - sums[:, 3] ** 2 / np.maximum(sums[:, 0], 1e-9)).sum()
         # One gray level of variation more, so that a blank picture agrees with nothing.
         agreement = 1.0 - (sums[:, 2].sum() + weight) / (variation + weight)
-        residual = np.sqrt((self._trust * (self._shift**2).sum(axis=1)).sum() / self._trust.sum())
+        trust = self._votes[:, _TRUST]
+        residual = np.sqrt((trust * (self._votes[:, _RIGHT:] ** 2).sum(axis=1)).sum() / trust.sum())
         return float(agreement), float(weight / self._weight), float(residual)
 
 
@@ -226,62 +239,67 @@ def _accumulate(
 @njit(cache=True, nogil=True)
 def _consensus(
     systems: NDArray[np.float32],
+    noise: float,
     light: NDArray[np.float32],
-    trust: NDArray[np.float64],
-    shift: NDArray[np.float64],
+    votes: NDArray[np.float64],
+    total: NDArray[np.float64],
     motion: NDArray[np.float64],
 ) -> bool:
     """Solve for the motion [4] that the parts agree on; False where nothing can be told.
 
-    Each part's light is eliminated from its equations first. Then `trust` [parts] and `shift` [parts, 2]
-    become: how much each part counts, and where it lies relative to the others, in grid pixels.
+    `systems` [parts, 6, 7] are used up. `light` [parts, 2] and `votes` [parts, 5] are renewed; `total`
+    [4, 5] is scratch.
     """
     parts = systems.shape[0]
     for part in range(parts):
-        _eliminate(systems[part], 0, 2)
-    total = np.empty((4, 5))
+        system = systems[part]
+        _eliminate(system, 2)
+        if parts > 1:
+            detail = 0.5 * (system[4, 4] + system[5, 5]) / noise**2
+            votes[part, _UNCERTAIN] = 2.0 / (detail + 1e-3)
+            even = votes[part, _COUNTS] / (1.0 + _SKIN_PX**2 * detail)
+            for i in range(2, 6):
+                for j in range(2, i + 1):
+                    system[i, j] *= even
+                system[i, 6] *= even
     for _ in range(2 if parts > 1 else 1):
         total[:, :] = 0.0
         for part in range(parts):
             for i in range(4):
                 for j in range(i + 1):
-                    total[i, j] += trust[part] * systems[part, 2 + i, 2 + j]
-                total[i, 4] += trust[part] * systems[part, 2 + i, 6]
+                    total[i, j] += votes[part, _TRUST] * systems[part, 2 + i, 2 + j]
+                total[i, 4] += votes[part, _TRUST] * systems[part, 2 + i, 6]
         for i in range(4):
-            if not total[i, i] > 1e-3:
+            if not total[i, i] > _LEAST_DETAIL:
                 return False
-        _eliminate(total, 0, 4)
+        _eliminate(total, 4)
         for i in range(3, -1, -1):
-            value = total[i, 4]
+            motion[i] = total[i, 4]
             for j in range(i + 1, 4):
-                value -= total[j, i] * motion[j]
-            motion[i] = value
-        for part in range(parts):
-            _part_shift(systems[part], motion, shift[part])
-            off = shift[part, 0] ** 2 + shift[part, 1] ** 2
-            trust[part] = 1.0 / (1.0 + off / _SKIN_PX**2) if parts > 1 else 1.0
+                motion[i] -= total[j, i] * motion[j]
+        if parts > 1:
+            for part in range(parts):
+                _judge(systems[part], motion, votes[part])
     for part in range(parts):
         system = systems[part]
-        gain = system[1, 6]
+        gain, offset = system[1, 6], system[0, 6]
         for i in range(4):
             gain -= system[2 + i, 1] * motion[i]
-        offset = system[0, 6] - system[1, 0] * gain
-        for i in range(4):
             offset -= system[2 + i, 0] * motion[i]
-        light[part, 0] = offset
+        light[part, 0] = offset - system[1, 0] * gain
         light[part, 1] = gain
     return True
 
 
 @njit(cache=True, nogil=True)
-def _eliminate(system: NDArray[np.float64], first: int, last: int) -> None:
-    """Eliminate unknowns `first` to `last` of symmetric equations [n, n + 1] kept as lower triangles.
+def _eliminate(system: NDArray[np.float64], count: int) -> None:
+    """Eliminate the first `count` unknowns of symmetric equations [n, n + 1] kept as a lower triangle.
 
-    What is left below them is the Schur complement. Each eliminated row's right side, and the columns
-    below it, are divided by its pivot, ready for substitution.
+    What is left is their Schur complement. The right side of each eliminated row, and the column below its
+    pivot, are divided by the pivot, ready for substitution.
     """
     size = system.shape[0]
-    for k in range(first, last):
+    for k in range(count):
         pivot = system[k, k] + 1e-6
         for i in range(k + 1, size):
             factor = system[i, k] / pivot
@@ -294,17 +312,19 @@ def _eliminate(system: NDArray[np.float64], first: int, last: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _part_shift(system: NDArray[np.float32], motion: NDArray[np.float64], shift: NDArray[np.float64]) -> None:
-    """Find where a part lies relative to where `motion` puts it, in grid pixels."""
+def _judge(system: NDArray[np.float32], motion: NDArray[np.float64], vote: NDArray[np.float64]) -> None:
+    """Find how far a part lies from where `motion` puts it, and how far to trust it therefore."""
     right, down = system[4, 6], system[5, 6]
     for i in range(4):
-        right -= motion[i] * (system[4, 2 + i] if i <= 2 else system[2 + i, 4])
+        right -= motion[i] * (system[4, 2 + i] if i <= 2 else system[5, 4])
         down -= motion[i] * system[5, 2 + i]
     # A smooth part says little about itself: it is drawn towards the others.
     xx, yx, yy = system[4, 4] + 1.0, system[5, 4], system[5, 5] + 1.0
     determinant = xx * yy - yx * yx
-    shift[0] = (yy * right - yx * down) / determinant
-    shift[1] = (xx * down - yx * right) / determinant
+    vote[_RIGHT] = (yy * right - yx * down) / determinant
+    vote[_DOWN] = (xx * down - yx * right) / determinant
+    off = vote[_RIGHT] ** 2 + vote[_DOWN] ** 2
+    vote[_TRUST] = 1.0 / (1.0 + off / (_MOVES_PX**2 + vote[_UNCERTAIN]))
 
 
 @njit(cache=True, nogil=True)

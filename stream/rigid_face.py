@@ -10,35 +10,35 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Centre x, y and radii x, y of each part, as shares of the crop's side, and its weight; placed by hand
-# relative to CANONICAL_LANDMARKS and a mean face. What lies left of the middle is mirrored to the right.
+# Centre x, y and radii x, y of each part, as shares of the crop's side, and how much it counts; placed by
+# hand relative to CANONICAL_LANDMARKS and a mean face. What lies left of the middle is mirrored to the right.
 _MIDDLE = (
-    (0.50, 0.16, 0.080, 0.080, 1.0),  # forehead, above the brows' own wrinkles
-    (0.50, 0.38, 0.055, 0.080, 1.0),  # bridge of the nose
-    (0.50, 0.51, 0.075, 0.075, 1.0),  # back of the nose
-    (0.50, 0.60, 0.075, 0.045, 0.5),  # tip of the nose: a wrinkled nose and a raised lip pull at it
+    (0.50, 0.14, 0.080, 0.075, 0.5),  # forehead, above the brows' own wrinkles
+    (0.50, 0.35, 0.050, 0.080, 1.0),  # bridge of the nose
+    (0.50, 0.48, 0.055, 0.070, 1.5),  # back of the nose, narrow: its sides wrinkle
+    (0.50, 0.60, 0.070, 0.045, 0.15),  # tip of the nose, pulled at by a wrinkled nose and a raised lip
 )
 _LEFT = (
-    (0.33, 0.17, 0.085, 0.075, 1.0),  # side of the forehead
-    (0.195, 0.36, 0.055, 0.110, 1.0),  # temple and outer corner of the eye
-    (0.38, 0.53, 0.055, 0.055, 0.8),  # beside the nose, under the eye
-    (0.24, 0.55, 0.080, 0.070, 0.8),  # cheekbone
+    (0.33, 0.14, 0.085, 0.070, 0.5),  # side of the forehead
+    (0.185, 0.43, 0.050, 0.075, 1.5),  # beside the outer corner of the eye, under the brow's end
+    (0.38, 0.53, 0.055, 0.055, 0.2),  # beside the nose, under the eye: a smile and a wrinkled nose move it
+    (0.24, 0.55, 0.080, 0.070, 0.2),  # cheekbone: a smile lifts it
 )
+_PARTS = (*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, counts) for x, y, rx, ry, counts in _LEFT))
 
 
-def rigid_regions(size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Give each pixel of a crop of `size` x `size` its part and its weight.
+def rigid_parts(size: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+    """Give each pixel of a crop of `size` x `size` its part and its weight, and each part its own.
 
     Labels [size, size] count from 0; weights float32 [size, size] lie in 0 to 1, are greatest in the middle
-    of a part and 0 outside all of them.
+    of a part and 0 outside all of them. The parts' weights [parts] say how much each counts in all.
     """
     centres = (np.arange(size) + 0.5) / size
-    parts = [*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, weight) for x, y, rx, ry, weight in _LEFT)]
-    weights = np.empty((len(parts), size, size), np.float32)
-    for layer, (x, y, rx, ry, weight) in zip(weights, parts, strict=True):
+    weights = np.empty((len(_PARTS), size, size), np.float32)
+    for layer, (x, y, rx, ry, _) in zip(weights, _PARTS, strict=True):
         distance = ((centres - x) / rx)[None, :] ** 2 + ((centres - y) / ry)[:, None] ** 2
-        layer[:] = weight * np.clip(1.5 * (1.0 - distance), 0.0, 1.0)
-    return weights.argmax(axis=0), weights.max(axis=0)
+        layer[:] = np.clip(1.5 * (1.0 - distance), 0.0, 1.0)
+    return weights.argmax(axis=0), weights.max(axis=0), np.array([part[4] for part in _PARTS])
 
 
 def whole_face(size: int) -> NDArray[np.float32]:
