@@ -46,7 +46,7 @@ class FacePlane:
 
     def holds(self, matrix: NDArray[np.float64], *, size: int) -> bool:
         """Tell whether the crop lies in the plane as far as it lies in the frame."""
-        left, top, right, bottom = _bounds(matrix, size=size)
+        left, top, right, bottom = crop_bounds(matrix, size=size)
         width, height = self.size
         low = apply(self.to_plane, points=np.array([[max(left, 0.0), max(top, 0.0)]]))[0]
         high = apply(self.to_plane, points=np.array([[min(right, width - 1.0), min(bottom, height - 1.0)]]))[
@@ -75,7 +75,7 @@ def cut_face(
     `matrix` [2, 3] takes frame pixels to pixels of the crop, whose side is `size`.
     """
     height, width = luma.shape
-    left, top, right, bottom = _bounds(matrix, size=size)
+    left, top, right, bottom = crop_bounds(matrix, size=size)
     margin = max(_LEAST_MARGIN_PX * reduction, _MARGIN * (right - left))
     # Whole steps of the thinning, so that the same frame pixels are kept however the face moves.
     x0 = max(0, math.floor((left - margin) / reduction) * reduction)
@@ -92,7 +92,7 @@ def cut_face(
     return FacePlane(spline_coefficients(smooth[::reduction, ::reduction]), shift, (width, height))
 
 
-def _bounds(matrix: NDArray[np.float64], *, size: int) -> tuple[float, float, float, float]:
+def crop_bounds(matrix: NDArray[np.float64], *, size: int) -> tuple[float, float, float, float]:
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) * (size - 1)
     inside = apply(invert_affine(matrix), points=corners)
     (left, top), (right, bottom) = inside.min(axis=0), inside.max(axis=0)
