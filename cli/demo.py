@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from magnifyme.stream.events import Event
     from magnifyme.train.synthetic import TrueEvent
 
+_FPS = 30.0
+
 
 def demo(
     seconds: Annotated[float, typer.Option(min=5.0, help="How long the made stream lasts.")] = 20.0,
@@ -25,8 +27,8 @@ def demo(
 ) -> None:
     """Watch a made live stream of a real face and tell what was found of what was put in."""
     from magnifyme.models.face_detector import open_detector
+    from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor
-    from magnifyme.stream.pipeline import Magnification
     from magnifyme.stream.recorder import Recorder
     from magnifyme.train.synthetic import SyntheticSource
 
@@ -38,13 +40,13 @@ def demo(
     detector = open_detector(detector_model, notice=display.notice)
     prepare(display, detector=detector, magnification=magnification)
     with (
-        SyntheticSource(seconds=seconds, seed=seed) as source,
-        Recorder(output, fps=source.fps, factor=magnification.factor) as recorder,
+        SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source,
+        Recorder(output, fps=_FPS, labels=("original", f"magnified x{magnification.factor:g}")) as recorder,
     ):
         monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
         found = run(monitor, display)
     display.summary(monitor, written=[output])
-    watched = monitor.statistics.processed / source.fps
+    watched = monitor.statistics.read / _FPS
     for line in compare(found, true=[event for event in source.truth if event.offset < watched]):
         typer.echo(line)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import FaceDetector
-    from magnifyme.stream.pipeline import Magnification
+    from magnifyme.stream.magnification import Magnification
 
 # Enough for the tracker to find and follow, for the magnifier and the spotter to run, at 30 fps.
 _FRAMES = 6

@@ -28,14 +28,16 @@ from .options import (
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import FaceDetector
     from magnifyme.stream.events import Event
+    from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor, Observation
-    from magnifyme.stream.pipeline import Magnification
 
     from .display import Display
 
 # Python's default switch interval of 5 ms lets a busy neighbour thread hold the reader up for
 # tens of milliseconds; at half a millisecond the reader's p99 stays under 80 ms.
 _SWITCH_INTERVAL_S = 0.0005
+# A recording needs a rate before the stream has shown its own; frames keep their own times all the same.
+_ASSUMED_FPS = 30.0
 # A live source that nobody read for longer has a backlog of old pictures: it is opened anew.
 _STALE_S = 1.0
 
@@ -76,8 +78,8 @@ def watch(
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.events import open_store
     from magnifyme.stream.limited import LimitedSource
+    from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor
-    from magnifyme.stream.pipeline import Magnification
     from magnifyme.stream.recorder import Recorder
 
     from .display import make_display
@@ -101,7 +103,10 @@ def watch(
         for text in opened.warnings:
             display.notice(text)
         store = stack.enter_context(open_store(events)) if events else None
-        recorder = stack.enter_context(Recorder(output, fps=opened.fps, factor=factor)) if output else None
+        recorder = None
+        if output:
+            labels = ("original", f"magnified x{factor:g}")
+            recorder = stack.enter_context(Recorder(output, fps=opened.fps or _ASSUMED_FPS, labels=labels))
         monitor = Monitor(
             limited,
             magnification=magnification,

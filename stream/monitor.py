@@ -22,7 +22,8 @@ from .events import Event, EventStore
 from .face import FaceCrop
 from .frame import Frame
 from .handoff import Handoff
-from .pipeline import FacePipeline, Magnification, Step
+from .magnification import Magnification
+from .pipeline import FacePipeline, Step
 from .recorder import Recorder
 from .source import Source, open_source
 from .spotter import Interval

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifyme.magnify import Magnifier
 from magnifyme.models.face_detector import FaceDetector
 
 from .clip import RollingClip
 from .face import FaceCrop
 from .face_tracker import FaceTracker
 from .frame import Frame
+from .magnification import Magnification
 from .spotter import Interval, Spotter
 from .statistics import Statistics
 
@@ -21,22 +21,6 @@ from .statistics import Statistics
 _RATE_SECONDS = 2.0
 # A macro-expression is held for two or three seconds, and is reported when it is over.
 _CLIP_SECONDS = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Magnification:
-    """How motion is magnified: see `Magnifier`."""
-
-    factor: float = 10.0
-    band_hz: tuple[float, float] = (1.0, 5.0)
-    method: str = "linear"
-    device: str = "cpu"
-
-    def magnifier(self, fps: float) -> Magnifier:
-        """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
-        return Magnifier(
-            fps=fps, factor=self.factor, band_hz=self.band_hz, method=self.method, device=self.device
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,8 +13,8 @@ from magnifyme.magnify import MagnifyError
 from magnifyme.models.face_detector import HaarCascade
 from magnifyme.stream.events import open_store, read_events
 from magnifyme.stream.frame import Frame
+from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.monitor import Monitor
-from magnifyme.stream.pipeline import Magnification
 from magnifyme.train.score import match
 from magnifyme.train.synthetic import SyntheticSource, TrueEvent
 

@@ -1,0 +1,174 @@
+"""`magnifyme bench`: how many frames a second this machine does, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from .options import DetectorModel
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from magnifyme.models.face_detector import FaceDetector
+
+What = Literal["all", "magnify", "watch"]
+_MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
+_WATCH_SIZES = ((640, 480), (1280, 720))
+# Long enough for a few expressions, so that the classifier has work.
+_WATCH_SECONDS = 10.0
+
+
+def bench(
+    what: Annotated[What, typer.Argument(help="magnify: arrays; watch: the whole way from a file.")] = "all",
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each magnification is measured.")] = 2.0,
+    source: Annotated[
+        Path | None, typer.Option(help="A video of your own for `watch`, instead of a made one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    detector_model: DetectorModel = None,
+) -> None:
+    """Measure frames a second: magnification alone, and the whole way from a video file to events."""
+    from rich.console import Console
+
+    console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
+    if what in ("all", "magnify"):
+        figures["magnify"] = _bench_magnify(seconds)
+        if not as_json:
+            console.print(_magnify_table(figures["magnify"]))
+    if what in ("all", "watch"):
+        from magnifyme.models.face_detector import open_detector
+
+        detector = open_detector(
+            detector_model, notice=lambda text: notes.print(f"note: {text}", markup=False)
+        )
+        figures["watch"] = _bench_watch(source, detector)
+        if not as_json:
+            console.print(_watch_table(figures["watch"]))
+    if as_json:
+        typer.echo(json.dumps(figures))
+
+
+def _bench_magnify(seconds: float) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from magnifyme.magnify.bench import measure
+
+    return [asdict(measure(size, seconds=seconds)) for size in _MAGNIFY_SIZES]
+
+
+def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
+    from magnifyme.stream.magnification import Magnification
+
+    from .warm import warm_up
+
+    warm_up(detector, magnification=Magnification())
+    if own is not None:
+        return [_watch_file(own, detector)]
+    with tempfile.TemporaryDirectory() as folder:
+        made = []
+        for size in _WATCH_SIZES:
+            path = Path(folder) / f"{size[0]}x{size[1]}.mp4"
+            _write_made_video(path, size)
+            made.append(_watch_file(path, detector))
+        return made
+
+
+def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
+    """Watch a file as fast as it goes: first decoding alone, then the whole way."""
+    from magnifyme.stream.monitor import Monitor
+    from magnifyme.stream.source import open_source
+
+    start = time.perf_counter()
+    with open_source(path) as source:
+        sizes = [frame.size for frame in source]
+    decode_ms = (time.perf_counter() - start) * 1e3 / max(len(sizes), 1)
+    cpu, start = time.process_time(), time.perf_counter()
+    monitor = Monitor(path, detector=detector)
+    for _ in monitor:
+        pass
+    wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    frames = max(monitor.statistics.processed, 1)
+    stages = monitor.statistics.stages
+    return {
+        "width": sizes[0][0] if sizes else 0,
+        "height": sizes[0][1] if sizes else 0,
+        "frames": monitor.statistics.processed,
+        "with_face": monitor.statistics.with_face,
+        "fps": frames / wall_s,
+        "cpu_ms_per_frame": cpu_s * 1e3 / frames,
+        "stages_ms": {
+            "decode": decode_ms,
+            **{
+                name: {"mean": times.mean_ms, "p99": times.percentile(0.99), "times": times.count}
+                for name, times in stages.items()
+            },
+        },
+        "events": dict(monitor.statistics.events),
+    }
+
+
+def _write_made_video(path: Path, size: tuple[int, int]) -> None:
+    import av
+
+    from magnifyme.train.synthetic import SyntheticSource
+
+    with (
+        SyntheticSource(seconds=_WATCH_SECONDS, size=size, paced=False) as source,
+        av.open(str(path), "w") as container,
+    ):
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height = size
+        stream.options = {"crf": "18", "preset": "veryfast"}
+        for frame in source:
+            container.mux(stream.encode(frame.video_frame()))
+        container.mux(stream.encode(None))
+
+
+def _magnify_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Magnification, linear, CPU", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("size", "ms a frame", "frames/s", "MB moved", "copy GB/s", "share of that floor"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row['size'][0]}×{row['size'][1]}",
+            f"{row['ms_per_frame']:.3f}",
+            f"{row['fps']:.0f}",
+            f"{row['bytes_per_frame'] / 1e6:.1f}",
+            f"{row['copy_bytes_per_s'] / 1e9:.1f}",
+            f"{row['share_of_floor']:.0%}",
+        )
+    return table
+
+
+def _watch_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    title = "The whole way, from an H.264 file to events, as fast as it goes; stages in ms (mean, p99)"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    stages = [name for name in rows[0]["stages_ms"] if name != "decode"]
+    for name in ("size", "frames", "frames/s", "CPU ms a frame", "decode", *stages):
+        table.add_column(name, justify="right")
+    for row in rows:
+        times = row["stages_ms"]
+        table.add_row(
+            f"{row['width']}×{row['height']}",
+            str(row["frames"]),
+            f"{row['fps']:.0f}",
+            f"{row['cpu_ms_per_frame']:.1f}",
+            f"{times['decode']:.2f}",
+            *(
+                f"{times[name]['mean']:.2f}, {times[name]['p99']:.2f}" if name in times else "–"
+                for name in stages
+            ),
+        )
+    return table
