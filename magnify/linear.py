@@ -24,11 +24,13 @@ from .temporal import BandPass, section_step
 
 # The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
 _UNIT = 64
-_SCRATCH_ROWS = 7
+# Scratch rows of a block: a ring of five base rows, a line, a full-size row, and two interpolated lines.
+_SCRATCH_ROWS = 9
 # The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
 _TAPS = (65 / 64, 19 / 64, -13 / 64, -7 / 64)
-# Below so many pixels of picture one thread is faster than waking the others.
-_PARALLEL_PIXELS = 300_000
+# Up to so many pixels of picture (1080p has two million, 4K eight) a frame takes one thread a millisecond or
+# two, and waiting at the barriers for a thread that a busy machine has put aside would cost far more.
+_PARALLEL_PIXELS = 4_000_000
 # Numba's fallback threading layer ends the process when two threads launch parallel kernels at once.
 _LAUNCH = threading.Lock()
 
@@ -50,6 +52,7 @@ class LinearEngine:
         cutoff_wavelength_px: float,
         threads: int | None = None,
     ) -> None:
+        self.shape = shape
         self._band_pass = band_pass
         height, width = shape
         base = shape if base_level == 0 else ((height + 1) // 2, (width + 1) // 2)
@@ -63,11 +66,10 @@ class LinearEngine:
         self._weights = level_weights(gains)
         self._amplitude = np.float32(factor * band_pass.gain)
         self._levels = np.zeros(int(self._shapes[:, 1] @ self._shapes[:, 2]), np.float32)
-        self._threads = threads or (1 if height * width < _PARALLEL_PIXELS else numba.get_num_threads())
+        self._threads = threads or (1 if height * width <= _PARALLEL_PIXELS else numba.get_num_threads())
         # One block of rows a thread, each with rows of scratch of its own.
         self._scratch = np.zeros((self._threads, _SCRATCH_ROWS, 2 * base[1] + 8), np.float32)
-        self._sums = np.zeros((self._threads, 2 * base[1] + 2), np.uint16)
-        self._now = np.zeros((self._threads, base[1]), np.uint16)
+        self._sums = np.zeros((self._threads, 2, 2 * base[1] + 2), np.uint16)
         self._base_level = base_level
 
     @property
@@ -84,7 +86,9 @@ class LinearEngine:
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
-        _load(_flat(luma, writeable=False), _geometry(luma, luma), self._base_level, self._previous, self._sums)
+        _load(
+            _flat(luma, writeable=False), _geometry(luma, luma), self._base_level, self._previous, self._sums
+        )
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
@@ -102,7 +106,6 @@ class LinearEngine:
             self._amplitude,
             self._scratch,
             self._sums,
-            self._now,
         )
         if self._threads == 1:
             _step_serial(*arguments)
@@ -167,8 +170,9 @@ def _load(
     previous: NDArray[np.uint16],
     sums: NDArray[np.uint16],
 ) -> None:
+    """Fill the base plane from a picture, with the first block's scratch."""
     for y in range(previous.shape[0]):
-        _base_row(luma, geometry, base_level, y, sums[0], previous[y])
+        _base_row(luma, geometry, base_level, y, sums[0, 0], previous[y])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -182,14 +186,14 @@ def _rows_in(
     rows: tuple[int, int],
     line: NDArray[np.float32],
     sums: NDArray[np.uint16],
-    now: NDArray[np.uint16],
 ) -> None:
     """Band-pass the base rows rows[0]..rows[1]."""
     width = previous.shape[1]
+    now = sums[1, :width]
     scale = np.float32(1.0 / _UNIT)
     for y in range(rows[0], rows[1]):
         before = previous[y]
-        _base_row(luma, geometry, base_level, y, sums, now)
+        _base_row(luma, geometry, base_level, y, sums[0], now)
         for x in range(width):
             line[x] = scale * (np.float32(now[x]) - np.float32(before[x]))
             before[x] = now[x]
@@ -243,68 +247,95 @@ def _rows_out(
             _change_row(band, top, y, weight, line, wide[:cells])
             for x in range(cells):
                 wide[x] *= amplitude
-            _add_row(
-                luma[y * pitch : y * pitch + width], wide, out[y * out_pitch : y * out_pitch + width]
-            )
+            _add_row(luma[y * pitch : y * pitch + width], wide, out[y * out_pitch : y * out_pitch + width])
         return
     last_row = band.shape[0] - 1
+    even, odd = scratch[7], scratch[8]
     done = max(rows[0] - 2, 0)
     for y in range(rows[0], rows[1]):
         # A ring of five base rows around y, each made once.
         while done <= min(y + 2, last_row):
-            ring = scratch[done % 5]
-            _change_row(band, top, done, weight, line, ring[2 : 2 + cells])
+            _change_row(band, top, done, weight, line, scratch[done % 5, :cells])
             done += 1
-        far_up, up = scratch[max(y - 2, 0) % 5], scratch[max(y - 1, 0) % 5]
-        here = scratch[y % 5]
-        down, far_down = scratch[min(y + 1, last_row) % 5], scratch[min(y + 2, last_row) % 5]
-        for part in range(2):
-            row = 2 * y + part
-            if row == height:
-                break
-            if part == 0:
-                _double(far_up, up, here, down, amplitude, cells, line, wide)
-            else:
-                _double(far_down, down, here, up, amplitude, cells, line, wide)
+        _between_rows(
+            scratch[max(y - 2, 0) % 5],
+            scratch[max(y - 1, 0) % 5],
+            scratch[y % 5],
+            scratch[min(y + 1, last_row) % 5],
+            scratch[min(y + 2, last_row) % 5],
+            amplitude,
+            even[: cells + 4],
+            odd[: cells + 4],
+        )
+        for row in range(2 * y, min(2 * y + 2, height)):
+            _between_columns(even if row % 2 == 0 else odd, cells, wide)
             _add_row(
                 luma[row * pitch : row * pitch + width], wide, out[row * out_pitch : row * out_pitch + width]
             )
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _double(
-    third: NDArray[np.float32],
-    second: NDArray[np.float32],
-    first: NDArray[np.float32],
-    other: NDArray[np.float32],
+def _between_rows(
+    far_up: NDArray[np.float32],
+    up: NDArray[np.float32],
+    here: NDArray[np.float32],
+    down: NDArray[np.float32],
+    far_down: NDArray[np.float32],
     amplitude: np.float32,
-    cells: int,
-    line: NDArray[np.float32],
-    row: NDArray[np.float32],
+    even: NDArray[np.float32],
+    odd: NDArray[np.float32],
 ) -> None:
-    """Interpolate one full-size row [2 w] between base rows, all padded by two cells, times `amplitude`."""
-    t0, t1, t2, t3 = np.float32(_TAPS[0]), np.float32(_TAPS[1]), np.float32(_TAPS[2]), np.float32(_TAPS[3])
-    a0, a1, a2, a3 = amplitude * t0, amplitude * t1, amplitude * t2, amplitude * t3
-    for x in range(2, cells + 2):
-        line[x] = a0 * first[x] + a1 * second[x] + a2 * other[x] + a3 * third[x]
-    line[0] = line[1] = line[2]
-    line[cells + 2] = line[cells + 3] = line[cells + 1]
-    m2, m1, c0, p1, p2 = line, line[1:], line[2:], line[3:], line[4:]
+    """Interpolate the two full-size rows that base row `here` covers, times `amplitude`.
+
+    `even` and `odd` [w + 4] come out padded with two repeated cells on either side.
+    """
+    a0, a1 = amplitude * np.float32(_TAPS[0]), amplitude * np.float32(_TAPS[1])
+    a2, a3 = amplitude * np.float32(_TAPS[2]), amplitude * np.float32(_TAPS[3])
+    cells = even.size - 4
+    # Slices that start at 0 and plain indices: the compiler vectorises nothing else.
+    even_body, odd_body = even[2:], odd[2:]
     for x in range(cells):
-        row[2 * x] = t0 * c0[x] + t1 * m1[x] + t2 * p1[x] + t3 * m2[x]
-        row[2 * x + 1] = t0 * c0[x] + t1 * p1[x] + t2 * m1[x] + t3 * p2[x]
+        middle = a0 * here[x]
+        even_body[x] = middle + a1 * up[x] + a2 * down[x] + a3 * far_up[x]
+        odd_body[x] = middle + a1 * down[x] + a2 * up[x] + a3 * far_down[x]
+    even[:2] = even[2]
+    even[cells + 2 :] = even[cells + 1]
+    odd[:2] = odd[2]
+    odd[cells + 2 :] = odd[cells + 1]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _between_columns(line: NDArray[np.float32], cells: int, row: NDArray[np.float32]) -> None:
+    """Interpolate a full-size row [2 w] from a padded line of `cells` cells."""
+    t0, t1, t2, t3 = np.float32(_TAPS[0]), np.float32(_TAPS[1]), np.float32(_TAPS[2]), np.float32(_TAPS[3])
+    far_left, left, here, right, far_right = line, line[1:], line[2:], line[3:], line[4:]
+    for x in range(cells):
+        middle = t0 * here[x]
+        row[2 * x] = middle + t1 * left[x] + t2 * right[x] + t3 * far_left[x]
+        row[2 * x + 1] = middle + t1 * right[x] + t2 * left[x] + t3 * far_right[x]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _step_serial(
-    luma, out, geometry, base_level, previous, state, coefficients, levels, shapes, weights, amplitude, scratch, sums, now
-):
+    luma: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    geometry: tuple[int, int, int, int],
+    base_level: int,
+    previous: NDArray[np.uint16],
+    state: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    levels: NDArray[np.float32],
+    shapes: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    amplitude: np.float32,
+    scratch: NDArray[np.float32],
+    sums: NDArray[np.uint16],
+) -> None:
+    """Do a whole frame in this thread."""
     band = state[-1, 0]
     everything = (0, band.shape[0])
     top = level_plane(levels, shapes[0])
-    _rows_in(
-        luma, geometry, base_level, previous, state, coefficients, everything, scratch[0, 0], sums[0], now[0]
-    )
+    _rows_in(luma, geometry, base_level, previous, state, coefficients, everything, scratch[0, 0], sums[0])
     reduce_rows(band, top, 0, top.shape[0], scratch[0, 0])
     collapse(levels, shapes, weights, scratch[0, 0])
     _rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, scratch[0])
@@ -312,15 +343,28 @@ def _step_serial(
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
 def _step_parallel(
-    luma, out, geometry, base_level, previous, state, coefficients, levels, shapes, weights, amplitude, scratch, sums, now
-):
+    luma: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    geometry: tuple[int, int, int, int],
+    base_level: int,
+    previous: NDArray[np.uint16],
+    state: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    levels: NDArray[np.float32],
+    shapes: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    amplitude: np.float32,
+    scratch: NDArray[np.float32],
+    sums: NDArray[np.uint16],
+) -> None:
+    """Do a whole frame with one thread a block of rows; the same sums in the same order, so the same bits."""
     band = state[-1, 0]
     top = level_plane(levels, shapes[0])
     blocks = len(scratch)
     height, cells = len(band), len(top)
     for b in prange(blocks):
         rows = (height * b // blocks, height * (b + 1) // blocks)
-        _rows_in(luma, geometry, base_level, previous, state, coefficients, rows, scratch[b, 0], sums[b], now[b])
+        _rows_in(luma, geometry, base_level, previous, state, coefficients, rows, scratch[b, 0], sums[b])
     for b in prange(blocks):
         reduce_rows(band, top, cells * b // blocks, cells * (b + 1) // blocks, scratch[b, 0])
     collapse(levels, shapes, weights, scratch[0, 0])

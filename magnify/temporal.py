@@ -115,7 +115,9 @@ def _check_band(band_hz: tuple[float, float], *, fps: float) -> tuple[float, flo
     except (TypeError, ValueError):
         raise MagnifyError(f"band_hz is {band_hz!r}; give two numbers, for example (1.0, 5.0)") from None
     if not (math.isfinite(high) and 0.0 < low < high):
-        raise MagnifyError(f"band {low:g}-{high:g} Hz is empty; the low edge must be above 0 and below the high")
+        raise MagnifyError(
+            f"band {low:g}-{high:g} Hz is empty; the low edge must be above 0 and below the high"
+        )
     if high * _MIN_RATE_RATIO >= fps:
         raise MagnifyError(
             f"band {low:g}-{high:g} Hz needs a camera of more than {high * _MIN_RATE_RATIO:g} frames a second, "

@@ -49,7 +49,7 @@ def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.float32:
     """Sample the spline at (x, y) in pixels; positions outside are clamped to the plane's edge."""
     height, width = coefficients.shape
@@ -79,15 +79,16 @@ def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.fl
     r2 = row + 1 if row + 1 < height else max(height - 2, 0)
     r3 = row + 2 if row + 2 < height else max(2 * height - 4 - row, 0)
     a, b, c, d = coefficients[r0], coefficients[row], coefficients[r2], coefficients[r3]
-    return (
+    value: np.float32 = (
         wy0 * (wx0 * a[c0] + wx1 * a[column] + wx2 * a[c2] + wx3 * a[c3])
         + wy1 * (wx0 * b[c0] + wx1 * b[column] + wx2 * b[c2] + wx3 * b[c3])
         + wy2 * (wx0 * c[c0] + wx1 * c[column] + wx2 * c[c2] + wx3 * c[c3])
         + wy3 * (wx0 * d[c0] + wx1 * d[column] + wx2 * d[c2] + wx3 * d[c3])
     )
+    return value
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def _warp_affine(coefficients: NDArray[np.float32], m: NDArray[np.float64], out: NDArray[np.uint8]) -> None:
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
@@ -97,7 +98,7 @@ def _warp_affine(coefficients: NDArray[np.float32], m: NDArray[np.float64], out:
             out[row, column] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def _prefilter_rows(c: NDArray[np.float32]) -> None:
     height, width = c.shape
     if width < 2:
@@ -120,7 +121,7 @@ def _prefilter_rows(c: NDArray[np.float32]) -> None:
             line[k] *= gain
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def _prefilter_columns(c: NDArray[np.float32]) -> None:
     height, width = c.shape
     if height < 2:
