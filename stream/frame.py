@@ -85,7 +85,9 @@ def eight_bit(picture: av.VideoFrame) -> av.VideoFrame:
     name = picture.format.name
     if name in _PLANAR:
         return picture
-    if picture.format.is_rgb or picture.format.has_palette:
+    if picture.format.has_palette:
+        picture = picture.reformat(format="rgb24")  # the direct way rounds grays
+    if picture.format.is_rgb:
         return picture.reformat(format="yuvj444p")
     if name.startswith(("gray", "ya", "mono")):
         return picture.reformat(format="gray")

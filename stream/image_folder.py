@@ -118,13 +118,14 @@ class ImageFolder:
                     "keep one series in a folder"
                 )
         if len(found) < len(files):
-            self.warnings.append(f"{len(files) - len(found)} pictures without a number are left out")
+            self.warnings.append(_count(len(files) - len(found), "picture") + " without a number left out")
         holes = [
             later - earlier - 1 for (earlier, _), (later, _) in pairwise(pictures) if later > earlier + 1
         ]
         if holes:
-            gaps = "1 gap" if len(holes) == 1 else f"{len(holes)} gaps"
-            self.warnings.append(f"{gaps} in the numbering: {sum(holes)} pictures missing")
+            self.warnings.append(
+                f"{_count(len(holes), 'gap')} in the numbering: {_count(sum(holes), 'picture')} missing"
+            )
         return pictures
 
     def _read(self, path: Path) -> av.VideoFrame:
@@ -144,3 +145,7 @@ class ImageFolder:
             raise NotAVideo(f"{path} {problem}: mend it or take it away")
         picture = eight_bit(pictures[0])
         return upright(picture) if picture.rotation else picture
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

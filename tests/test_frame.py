@@ -7,8 +7,9 @@ import gc
 import av
 import numpy as np
 import pytest
-from magnifyme.stream.frame import eight_bit, frame_from_array, frame_from_av, plane_view, write_plane
 from numpy.typing import NDArray
+
+from magnifyme.stream.frame import eight_bit, frame_from_array, frame_from_av, plane_view, write_plane
 
 SIZES = [(1, 1), (5, 3), (16, 16), (37, 53), (320, 240)]
 
@@ -39,7 +40,7 @@ def test_luma_is_the_decoders_own_memory(
 
 
 def test_luma_cannot_be_written() -> None:
-    """Missed otherwise: a stage that draws into the picture changes what later pictures are predicted from."""
+    """Missed otherwise: a stage that draws into a picture changes those predicted from it."""
     frame = frame_from_av(picture_of(np.zeros((4, 6), np.uint8)), time=0.0)
     with pytest.raises(ValueError, match="read-only"):
         frame.luma[0, 0] = 1
@@ -116,16 +117,16 @@ def test_brighter_luma_shows_in_bgr() -> None:
 )
 def test_every_format_gets_8_bit_luma(format: str, becomes: str) -> None:
     """Missed otherwise: webcams (YUYV), 10-bit and 16-bit recordings that crash or come out striped."""
-    ramp = np.arange(16, 236, dtype=np.uint8).reshape(11, 20)[:10]
+    ramp = np.arange(20, 220, dtype=np.uint8).reshape(10, 20)
     source = picture_of(ramp, format="yuv444p")
+    for chroma in source.planes[1:]:
+        write_plane(chroma, np.full((10, 20), 128, np.uint8))
+    if format == "gray16le":
+        source = av.VideoFrame.from_ndarray(ramp.astype(np.uint16) * 257, format)
     picture = eight_bit(source.reformat(format=format))
     assert picture.format.name == becomes
     luma = plane_view(picture.planes[0]).astype(float)
-    full_range = becomes in ("gray", "yuvj444p")
-    expected = (ramp - 16.0) * (255 / 219 if full_range and format != "ya8" else 1) + (
-        0 if full_range else 16
-    )
-    if becomes == "gray":  # gray's range is by convention full or not: the order must hold
-        assert np.corrcoef(luma.ravel(), ramp.ravel())[0, 1] > 0.9999
-    elif format not in ("rgba", "gbrp"):  # the made chroma is no gray in RGB
-        assert np.abs(luma - expected).max() <= 1.5
+    assert luma.shape == ramp.shape
+    # Formats differ in what they call black and white, but every level must stay apart from the next.
+    assert np.corrcoef(luma.ravel(), ramp.ravel())[0, 1] > 0.9999
+    assert np.ptp(luma) >= 198
