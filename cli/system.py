@@ -16,7 +16,7 @@ from dataclasses import dataclass
 # Which package of Debian and its kin holds which library that OpenCV's windows need.
 _PACKAGES = ("libgl1", "libglib2.0-0")
 _INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", *_PACKAGES)
-_MISSING_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
+_MISSING_LIBRARY = re.compile(r"([^\s\"'(]+\.so[.\d]*): cannot open shared object file")
 # A cold disk may need ten seconds for OpenCV; a minute means that it hangs.
 _PATIENCE_S = 60.0
 
@@ -41,10 +41,9 @@ def try_import(module: str) -> Import:
         return Import(error=str(error))
     if done.returncode == 0:
         return Import(version=done.stdout.strip().splitlines()[-1])
-    if found := _MISSING_LIBRARY.search(done.stderr):
-        return Import(missing_library=found[1], error=found[0])
-    lines = done.stderr.strip().splitlines()
-    return Import(error=lines[-1] if lines else f"ended by signal {-done.returncode}")
+    lines = done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"]
+    found = _MISSING_LIBRARY.search(lines[-1])
+    return Import(missing_library=found[1] if found else None, error=lines[-1])
 
 
 def install_command() -> str:

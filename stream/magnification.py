@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from magnifyme.magnify import Magnifier
 
@@ -19,5 +20,10 @@ class Magnification:
     def magnifier(self, fps: float) -> Magnifier:
         """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
         return Magnifier(
-            fps=fps, factor=self.factor, band_hz=self.band_hz, method=self.method, device=self.device
+            fps=fps,
+            factor=self.factor,
+            band_hz=self.band_hz,
+            # What a user typed: the magnifier itself refuses other words.
+            method=cast("Literal['linear']", self.method),
+            device=cast("Literal['cpu']", self.device),
         )

@@ -44,6 +44,12 @@ def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     return None if data is None else tuple(np.frombuffer(bytes(data), np.int32, 9).tolist())
 
 
+def is_mirrored(matrix: tuple[int, ...]) -> bool:
+    """Tell whether a display matrix mirrors the picture: then its determinant is negative."""
+    a, b, _, c, d = matrix[:5]
+    return a * d - b * c < 0
+
+
 def build_picture(planes: list[NDArray[np.uint8]], *, layout: str) -> av.VideoFrame:
     """Write planes [h, w] into a new picture of an 8-bit planar format.
 

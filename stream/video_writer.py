@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .frame import eight_bit, plane_view
-from .planar import build_picture, colours_of, display_matrix
+from .planar import build_picture, colours_of, display_matrix, is_mirrored
 from .upright import upright
 
 Notice = Callable[[str], None]
@@ -35,7 +35,8 @@ Notice = Callable[[str], None]
 class Container:
     """Say how a kind of file is written: FFmpeg's muxer and encoder, and what the container can tell.
 
-    `turns` is false where a player is not told the rotation, so that the pixels themselves are turned.
+    `turns` is false where players are not told the rotation, so that the pixels themselves are turned,
+    and `mirrors` where they are not told that the picture is mirrored.
     `steady` is true where frames have no times, only a common rate.
     """
 
@@ -43,14 +44,15 @@ class Container:
     muxer: str
     encoder: str = "libx264"
     turns: bool = True
+    mirrors: bool = False
     steady: bool = False
 
 
 CONTAINERS = {
     container.suffix: container
     for container in (
-        Container(".mp4", "mp4"),
-        Container(".mov", "mov"),
+        Container(".mp4", "mp4", mirrors=True),
+        Container(".mov", "mov", mirrors=True),
         Container(".mkv", "matroska"),
         Container(".webm", "webm", encoder="libvpx-vp9"),
         Container(".avi", "avi", turns=False, steady=True),
@@ -125,6 +127,8 @@ class VideoWriter:
             self._encoder.set_display_matrix(matrix)
         elif first.rotation % 90:
             notice(f"{container.suffix} cannot say that the picture is turned by {first.rotation} degrees.")
+        if matrix and is_mirrored(matrix) and not container.mirrors:
+            notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can.")
         self._copies = self._add_copies(source)
         self._last_ticks: int | None = None
         self._uneven = False
