@@ -86,7 +86,7 @@ def _explain(error: Exception, *, url: str, timed_out: bool, timeout_s: float) -
             return SourceNotFound(f"{name}: the server has no such stream (404): correct the path")
         case kind.HTTPServerError():
             return SourceError(f"{name}: the server is in trouble ({_status(error)}): try again later")
-        case kind.HTTPError():
+        case kind.HTTPClientError():
             return SourceRefused(f"{name}: the server says no ({_status(error)}): ask who runs it")
         case kind.ConnectionRefusedError():
             return SourceNotFound(f"{name}: nothing listens at {host}: is the camera on, the port right?")

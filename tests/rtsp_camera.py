@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from types import TracebackType
 
 import av
@@ -37,6 +38,7 @@ def gray_of(number: int) -> int:
     return 40 + 8 * (number % 20)
 
 
+@cache
 def encode(*, size: tuple[int, int], fps: int, frames: int, key_every: int) -> list[list[bytes]]:
     """Encode a clip; give each frame's NAL units, with SPS and PPS before each key frame."""
     encoder = av.CodecContext.create("libx264", "w")
@@ -50,9 +52,10 @@ def encode(*, size: tuple[int, int], fps: int, frames: int, key_every: int) -> l
     }
     units, noise = [], np.random.default_rng(1)
     for number in range(frames):
-        luma = np.full((size[1], size[0]), gray_of(number), np.uint8)
-        luma[size[1] // 2 :] = noise.integers(0, 256, (size[1] - size[1] // 2, size[0]))
-        picture = av.VideoFrame.from_ndarray(luma, "gray").reformat(format="yuv420p")
+        planes = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
+        planes[: size[1]] = gray_of(number)
+        planes[size[1] // 2 : size[1]] = noise.integers(0, 256, (size[1] // 2, size[0]))
+        picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
         picture.pts = number
         data = b"".join(bytes(packet) for packet in encoder.encode(picture))
         units.append([unit for unit in re.split(rb"\x00*\x00\x00\x01", data) if unit])
