@@ -65,7 +65,7 @@ def magnify_folder(
         for future in written:
             future.result()
     if deep:
-        notice(f"{deep} pictures have 16 bits a sample: this version magnifies and writes 8.")
+        notice(f"pictures with 16 bits a sample: {deep}; this version magnifies and writes 8.")
     return len(paths)
 
 
@@ -151,7 +151,7 @@ def _times(numbered: list[tuple[int, Path]], *, fps: float, notice: Callable[[st
     numbers = [number for number, _ in numbered]
     missing = [later - earlier - 1 for earlier, later in pairwise(numbers) if later > earlier + 1]
     if missing:
-        notice(f"{len(missing)} gaps in the numbering: {sum(missing)} pictures missing.")
+        notice(f"gaps in the numbering: {len(missing)}, pictures missing: {sum(missing)}.")
     return [(number - numbers[0]) / fps for number in numbers]
 
 

@@ -165,7 +165,7 @@ def _magnify_video(
             # The reader deals with its own errors: these are the encoder's and the disk's.
             raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
     if reader.damaged:
-        notice(f"{reader.damaged} damaged frames in the input: what hides the damage may look like motion.")
+        notice(f"damaged frames in the input: {reader.damaged}; what hides the damage may look like motion.")
     return frames
 
 
@@ -192,7 +192,10 @@ def _tell_limits(container: InputContainer, *, picture: av.VideoFrame, notice: N
         notice("the input is partly transparent: the output is not.")
     if picture.interlaced_frame:
         notice("the input is interlaced: its rows are of two times. Deinterlace it first for true motion.")
-    if others := sum(stream.type in ("data", "attachment") for stream in container.streams):
-        notice(f"{others} data tracks are left out.")
+    others = sum(stream.type in ("data", "attachment") for stream in container.streams)
+    if container.chapters() and container.format.name.startswith("mov"):
+        others -= 1  # mp4 and mov hold chapters, which are kept, in a track of their own
+    if others > 0:
+        notice(f"data tracks left out: {others}.")
     if (videos := len(container.streams.video)) > 1:
-        notice(f"{videos - 1} further video tracks or cover pictures are left out.")
+        notice(f"further video tracks or cover pictures left out: {videos - 1}.")

@@ -75,6 +75,8 @@ class VideoReader:
                 continue
             try:
                 pictures = stream.decode(packet)
+            except av.error.EOFError:
+                continue  # the decoder has been emptied already
             except av.FFmpegError:
                 self.damaged += 1
                 continue
