@@ -45,7 +45,8 @@ def _guarded(name: str, probe: Callable[[], tuple[Status, str, str]]) -> Finding
     try:
         return Finding(name, *probe())
     except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken
-        line = " ".join(f"{type(error).__name__}: {error}".split())
+        ours = type(error).__module__.startswith("magnifyme.")  # then its text is for people already
+        line = " ".join((str(error) if ours else f"{type(error).__name__}: {error}").split())
         needed = name in _NEEDED
         return Finding(name, "missing" if needed else "warning", line, _NEEDED.get(name, ""))
 

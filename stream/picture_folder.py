@@ -43,7 +43,7 @@ def magnify_folder(
     the kind has it. Pictures of more than 8 bits become 8. A picture's time is its number over the rate.
     """
     if fps is None:
-        raise SourceError(f"{source.name} is a folder of pictures, which tell no rate: give --fps.")
+        raise SourceError(f"{source.name} is a folder of pictures, which tell no rate: give --fps")
     numbered = numbered_pictures(source)
     times = _times(numbered, fps=fps, notice=notice)
     magnifier = magnification.magnifier(fps)
@@ -65,7 +65,7 @@ def magnify_folder(
         for future in written:
             future.result()
     if deep:
-        notice(f"pictures with 16 bits a sample: {deep}; this version magnifies and writes 8.")
+        notice(f"pictures with 16 bits a sample: {deep}; this version magnifies and writes 8")
     return len(paths)
 
 
@@ -78,13 +78,13 @@ def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
             found.append((int(number[1]), path))
     if not found:
         kinds = ", ".join(sorted(_KINDS))
-        raise NotAVideo(f"{folder.name} holds no numbered pictures (such as 001.png; {kinds}).")
+        raise NotAVideo(f"{folder.name} holds no numbered pictures (such as 001.png; {kinds})")
     found.sort()
     for (first, one), (second, other) in pairwise(found):
         if first == second:
             raise NotAVideo(
                 f"{folder.name} holds several series ({one.name} and {other.name} have the same number): "
-                "give each a folder of its own."
+                "give each a folder of its own"
             )
     return found
 
@@ -97,11 +97,11 @@ def read_picture(path: Path) -> Picture:
     try:
         picture = cv2.imdecode(np.fromfile(path, np.uint8), flags)
     except (OSError, cv2.error) as error:
-        raise NotAVideo(f"{path.name} cannot be read: {error}.") from error
+        raise NotAVideo(f"{path.name} cannot be read: {error}") from error
     if picture is None:
-        raise NotAVideo(f"{path.name} is not a picture that can be read.")
+        raise NotAVideo(f"{path.name} is not a picture that can be read")
     if picture.dtype not in (np.uint8, np.uint16):
-        raise NotAVideo(f"{path.name} has {picture.dtype} samples: 8 or 16 bits can be read.")
+        raise NotAVideo(f"{path.name} has {picture.dtype} samples: 8 or 16 bits can be read")
     return cast("Picture", picture)
 
 
@@ -111,7 +111,7 @@ def write_picture(picture: NDArray[np.uint8], *, path: Path) -> None:
         path.suffix.lower(), picture, _JPEG if path.suffix.lower().startswith(".jp") else []
     )
     if not done:
-        raise StoreError(f"{path.name} cannot be written as {path.suffix}.")
+        raise StoreError(f"{path.name} cannot be written as {path.suffix}")
     data.tofile(path)
 
 
@@ -151,7 +151,7 @@ def _times(numbered: list[tuple[int, Path]], *, fps: float, notice: Callable[[st
     numbers = [number for number, _ in numbered]
     missing = [later - earlier - 1 for earlier, later in pairwise(numbers) if later > earlier + 1]
     if missing:
-        notice(f"gaps in the numbering: {len(missing)}, pictures missing: {sum(missing)}.")
+        notice(f"gaps in the numbering: {len(missing)}, pictures missing: {sum(missing)}")
     return [(number - numbers[0]) / fps for number in numbers]
 
 

@@ -88,26 +88,26 @@ def transcode(
 def _check(source: Path, *, target: Path, overwrite: bool) -> None:
     """Find before any work what would make it useless."""
     if not source.exists():
-        raise SourceNotFound(f"{source}: there is no such file or folder.")
+        raise SourceNotFound(f"{source}: there is no such file or folder")
     if target.exists() and source.samefile(target):
-        raise StoreError(f"{target} is the input itself: give the output another name.")
+        raise StoreError(f"{target} is the input itself: give the output another name")
     if not target.parent.is_dir():
-        raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first.")
+        raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
     if source.is_dir():
         if target.suffix.lower() in CONTAINERS:
             raise StoreError(
-                f"{target.name} names a video, but a folder of pictures gives a folder of pictures."
+                f"{target.name} names a video, but a folder of pictures gives a folder of pictures"
             )
         if target.is_file():
-            raise StoreError(f"{target} is a file, but a folder of pictures gives a folder: name another.")
+            raise StoreError(f"{target} is a file, but a folder of pictures gives a folder: name another")
     else:
         if target.suffix.lower() not in CONTAINERS:
             known = ", ".join(CONTAINERS)
-            raise StoreError(f"{target.name} does not end in a kind of video that can be written: {known}.")
+            raise StoreError(f"{target.name} does not end in a kind of video that can be written: {known}")
         if target.is_dir():
-            raise StoreError(f"{target} is a folder: give the output a file name.")
+            raise StoreError(f"{target} is a folder: give the output a file name")
     if target.exists() and not overwrite:
-        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it.")
+        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it")
 
 
 def _magnify_video(
@@ -126,7 +126,7 @@ def _magnify_video(
         stream = reader.video_stream(container)
         rate = _rate(stream)
         if rate is None and fps is None:
-            raise NotAVideo(f"{source.name} does not say how many frames a second it has: give --fps.")
+            raise NotAVideo(f"{source.name} does not say how many frames a second it has: give --fps")
         true_fps = float(rate or 0) if fps is None else fps
         magnifier = magnification.magnifier(true_fps)
         rate = rate or Fraction(true_fps).limit_denominator(1001)
@@ -163,9 +163,9 @@ def _magnify_video(
                     progress(frames, total)
         except av.FFmpegError as error:
             # The reader deals with its own errors: these are the encoder's and the disk's.
-            raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+            raise StoreError(f"{target} cannot be written: {error.strerror}") from error
     if reader.damaged:
-        notice(f"damaged frames in the input: {reader.damaged}; what hides the damage may look like motion.")
+        notice(f"damaged frames in the input: {reader.damaged}; what hides the damage may look like motion")
     return frames
 
 
@@ -187,15 +187,15 @@ def _estimated_frames(container: InputContainer, *, stream: VideoStream, rate: F
 def _tell_limits(container: InputContainer, *, picture: av.VideoFrame, notice: Notice) -> None:
     """Say what this version does not keep."""
     if (bits := picture.format.components[0].bits) > 8:
-        notice(f"the input has {bits} bits a sample: this version magnifies and writes 8.")
+        notice(f"the input has {bits} bits a sample: this version magnifies and writes 8")
     if any(part.is_alpha for part in picture.format.components):
-        notice("the input is partly transparent: the output is not.")
+        notice("the input is partly transparent: the output is not")
     if picture.interlaced_frame:
-        notice("the input is interlaced: its rows are of two times. Deinterlace it first for true motion.")
+        notice("the input is interlaced: its rows are of two times. Deinterlace it first for true motion")
     others = sum(stream.type in ("data", "attachment") for stream in container.streams)
     if container.chapters() and container.format.name.startswith("mov"):
         others -= 1  # mp4 and mov hold chapters, which are kept, in a track of their own
     if others > 0:
-        notice(f"data tracks left out: {others}.")
+        notice(f"data tracks left out: {others}")
     if (videos := len(container.streams.video)) > 1:
-        notice(f"further video tracks or cover pictures left out: {videos - 1}.")
+        notice(f"further video tracks or cover pictures left out: {videos - 1}")

@@ -31,21 +31,21 @@ class VideoReader:
             container = av.open(str(self.path))
         except (av.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise NotAVideo(f"{self.path.name} is not a video that can be read: {reason}.") from error
+            raise NotAVideo(f"{self.path.name} is not a video that can be read: {reason}") from error
         name = container.format.name
         if name in _TEXT_READERS:
             container.close()
-            raise NotAVideo(f"{self.path.name} is not a video.")
+            raise NotAVideo(f"{self.path.name} is not a video")
         if name.startswith("image2") or name.endswith("_pipe"):
             container.close()
-            raise NotAVideo(f"{self.path.name} is a single picture: name a video, or the pictures' folder.")
+            raise NotAVideo(f"{self.path.name} is a single picture: name a video, or the pictures' folder")
         return container
 
     def video_stream(self, container: InputContainer) -> VideoStream:
         """Choose the video stream, never a cover picture."""
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
-            raise NotAVideo(f"{self.path.name} holds no video.")
+            raise NotAVideo(f"{self.path.name} holds no video")
         # With threads per slice, its default, FFmpeg's H.264 decoder does not tell concealed damage.
         stream.thread_type = "FRAME"
         return stream
@@ -59,7 +59,7 @@ class VideoReader:
             for picture in pictures:
                 self.damaged = 0
                 return picture
-        raise NotAVideo(f"{self.path.name} holds no picture that can be decoded.")
+        raise NotAVideo(f"{self.path.name} holds no picture that can be decoded")
 
     def pictures(
         self, container: InputContainer, *, other: Callable[[Packet[Stream]], None]

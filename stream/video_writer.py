@@ -126,9 +126,9 @@ class VideoWriter:
         if matrix and container.turns:
             self._encoder.set_display_matrix(matrix)
         elif first.rotation % 90:
-            notice(f"{container.suffix} cannot say that the picture is turned by {first.rotation} degrees.")
+            notice(f"{container.suffix} cannot say that the picture is turned by {first.rotation} degrees")
         if matrix and is_mirrored(matrix) and not container.mirrors:
-            notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can.")
+            notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can")
         self._copies = self._add_copies(source)
         self._last_ticks: int | None = None
         self._uneven = False
@@ -162,7 +162,7 @@ class VideoWriter:
         self._output.mux(self._encoder.encode(None))
         self._output.close()
         if self._uneven:
-            self._notice("the frames' times vary, which .avi cannot store: .mp4 or .mkv keeps them.")
+            self._notice("the frames' times vary, which .avi cannot store: .mp4 or .mkv keeps them")
 
     def __enter__(self) -> Self:
         return self
@@ -194,7 +194,7 @@ class VideoWriter:
         if shape and shape != 1:
             if container.muxer == "webm":
                 self._notice(
-                    f".webm cannot tell that pixels are {shape} as wide as high: it will look stretched."
+                    f".webm cannot tell that pixels are {shape} as wide as high: it will look stretched"
                 )
             lying = planar.width != stream.width  # turned by a quarter, and its pixels with it
             encoder.codec_context.sample_aspect_ratio = 1 / shape if lying else shape
@@ -210,7 +210,7 @@ class VideoWriter:
                 # H.264 has no odd sizes where two pixels share a chroma sample. The size is kept.
                 self._notice(
                     f"{planar.width}x{planar.height} is an odd size: colour is stored for every pixel "
-                    "(4:4:4), which some players cannot show; .webm has no such limit."
+                    "(4:4:4), which some players cannot show; .webm has no such limit"
                 )
                 return "yuv444p"
         return "yuv420p" if layout == "gray" else layout
@@ -223,7 +223,7 @@ class VideoWriter:
                 continue
             if not _can_hold(self._container, stream):
                 self._notice(
-                    f"the {stream.type} track ({stream.name}) is left out: {suffix} cannot hold it, .mkv can."
+                    f"the {stream.type} track ({stream.name}) is left out: {suffix} cannot hold it, .mkv can"
                 )
                 continue
             target = self._output.add_stream_from_template(stream)

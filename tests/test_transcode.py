@@ -507,12 +507,24 @@ def test_sixteen_bits_gaps_and_orientation_in_folders(tmp_path: Path, rng: np.ra
         deep = np.full((32, 48), 257 * 10 * number, np.uint16)
         cv2.imwrite(str(source / f"{number:03}.png"), deep)
     target, notices, _ = magnified(source, "out", fps=100.0)
-    assert "gaps in the numbering: 1, pictures missing: 3." in notices
+    assert "gaps in the numbering: 1, pictures missing: 3" in notices
     assert any("16 bits" in notice for notice in notices)
     first = cv2.imread(str(target / "001.png"), cv2.IMREAD_UNCHANGED)
     assert first is not None
     assert first.dtype == np.uint8
     assert (first == 10).all()
+
+
+def test_a_broken_picture_ends_the_work_without_half_a_folder(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """One unreadable file among thousands is named, and nothing that looks finished is left."""
+    source = tmp_path / "in"
+    write_folder(source, kind="png", shape=(16, 16), numbers=range(30), rng=rng)
+    (source / "006_20.png").write_bytes(b"not a picture")
+    with pytest.raises(NotAVideo, match=r"006_20\.png"):
+        magnified(source, "out", fps=200.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_overwriting_a_folder_costs_no_other_file(tmp_path: Path, rng: np.random.Generator) -> None:
