@@ -87,11 +87,11 @@ def make_clips(
             parts.append(part)
             progress(len(parts), len(streams))
     return Clips(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("inputs", "labels", "identities", "amplitudes")
-        ),
-        missed=sum(part.missed for part in parts),
+        np.concatenate([part.inputs for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.identities for part in parts]),
+        np.concatenate([part.amplitudes for part in parts]),
+        sum(part.missed for part in parts),
     )
 
 
