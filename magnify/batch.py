@@ -93,4 +93,5 @@ def _add_change(
         for x in range(frame.shape[1]):
             change = np.int32(magnified[y, x]) - np.int32(luma[y, x])
             for c in range(3):
-                out[y, x, c] = np.uint8(min(max(np.int32(frame[y, x, c]) + change, 0), 255))
+                value = np.int32(frame[y, x, c]) + change
+                out[y, x, c] = np.uint8(min(max(value, np.int32(0)), np.int32(255)))

@@ -79,6 +79,11 @@ class LinearEngine:
         return sum(array.nbytes for array in arrays)
 
     @property
+    def filter_bytes(self) -> int:
+        """Bytes of the temporal filter's state, which each frame reads and writes."""
+        return self._previous.nbytes + self._state.nbytes
+
+    @property
     def threads(self) -> int:
         """How many threads a frame is spread over."""
         return self._threads

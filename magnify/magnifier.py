@@ -143,8 +143,18 @@ class Magnifier:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of memory held for the stream; 0 before the first frame."""
+        """Bytes of memory held for the stream, scratch included; 0 before the first frame."""
         return 0 if self._engine is None else self._engine.state_bytes
+
+    @property
+    def filter_bytes(self) -> int:
+        """Bytes of the temporal filter's state, which each frame reads and writes; 0 before the first."""
+        return 0 if self._engine is None else self._engine.filter_bytes
+
+    @property
+    def threads(self) -> int:
+        """How many threads a frame is spread over; 0 before the first frame."""
+        return 0 if self._engine is None else self._engine.threads
 
     def _advance(self, time: float | None) -> float:
         """Move the clock to the frame's time and return the seconds passed; a break makes the state fresh."""

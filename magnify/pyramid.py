@@ -30,7 +30,7 @@ def level_shapes(shape: tuple[int, int]) -> NDArray[np.int64]:
     All levels lie one after the other in one flat buffer; there is at least one.
     """
     height, width = shape
-    rows = []
+    rows: list[tuple[int, int, int]] = []
     offset = 0
     while not rows or min(height, width) >= 2 * _COARSEST_CELLS:
         height, width = (height + 1) // 2, (width + 1) // 2
@@ -43,7 +43,7 @@ def octave_gains(levels: int, *, base_level: int, factor: float, cutoff_waveleng
     """Compute the share of the factor that each octave gets: `levels` values in 0..1, finest first.
 
     Wu et al. 2012, section 3.2: an octave of wavelength L bears (1 + factor) d < L / 8. Octaves at or above
-    the cut-off get the whole factor, which sets d; finer ones get what their own wavelength bears with that d.
+    the cut-off get the whole factor, which sets d; finer ones get what their wavelength bears with that d.
     """
     if factor <= 0.0:
         return [0.0] * levels

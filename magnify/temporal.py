@@ -30,6 +30,9 @@ from .errors import MagnifyError
 _MAX_HALF_STEP = 0.45 * math.pi
 # A band edge this close to half the frame rate cannot be met by any filter.
 _MIN_RATE_RATIO = 2.0
+# Where motion has ended the states die away until they are so small that processors slow down tenfold
+# (subnormal numbers). What is below a trillionth of a grey level is nothing.
+_NOTHING = np.float32(1e-12)
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,7 @@ def design_band_pass(band_hz: tuple[float, float], *, fps: float, order: int) ->
         if abs(pole.imag) < 1e-12:
             sections.append(Section(1.0, width))
             continue
-        for s in (half + root, half - root):
-            sections.append(Section(abs(s), -2.0 * s.real / abs(s)))
+        sections.extend(Section(abs(s), -2.0 * s.real / abs(s)) for s in (half + root, half - root))
     gain = 1.0
     for section in sections:
         gain *= abs(_response(section, 1.0))
@@ -116,12 +118,12 @@ def _check_band(band_hz: tuple[float, float], *, fps: float) -> tuple[float, flo
         raise MagnifyError(f"band_hz is {band_hz!r}; give two numbers, for example (1.0, 5.0)") from None
     if not (math.isfinite(high) and 0.0 < low < high):
         raise MagnifyError(
-            f"band {low:g}-{high:g} Hz is empty; the low edge must be above 0 and below the high"
+            f"band {low:g}-{high:g} Hz is empty; give a low edge above 0 and a high edge above the low one"
         )
     if high * _MIN_RATE_RATIO >= fps:
         raise MagnifyError(
-            f"band {low:g}-{high:g} Hz needs a camera of more than {high * _MIN_RATE_RATIO:g} frames a second, "
-            f"this one gives {fps:g}; lower the band's high edge below {fps / _MIN_RATE_RATIO:g} Hz"
+            f"band {low:g}-{high:g} Hz needs a camera of more than {high * _MIN_RATE_RATIO:g} frames "
+            f"a second, this one gives {fps:g}; lower the band's high edge below {fps / _MIN_RATE_RATIO:g} Hz"
         )
     return low, high
 
@@ -135,8 +137,8 @@ def section_step(
 ) -> None:
     """Step one section over a row [w].
 
-    `line` (at least w values) holds the increments of the section's input since the last frame and is overwritten with those
-    of its output; `v` and `e` are its states. Only differences travel from section to section.
+    `line` (at least w values) holds the increments of the section's input since the last frame and is
+    overwritten with those of its output; `v` and `e` are its states. Only differences travel on.
     """
     cv, ce, cd, g, q = coefficients
     for i in range(v.size):
@@ -144,6 +146,9 @@ def section_step(
         error = e[i]
         change = line[i]
         now = cv * before + ce * error + cd * change
+        error = error - change + g * (before + now)
+        alive = abs(now) + abs(error) > _NOTHING
+        now = now if alive else np.float32(0.0)
         v[i] = now
-        e[i] = error - change + g * (before + now)
+        e[i] = error if alive else np.float32(0.0)
         line[i] = q * (now - before)

@@ -99,6 +99,13 @@ def _warp_affine(coefficients: NDArray[np.float32], m: NDArray[np.float64], out:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _mirrored(k: int, size: int) -> int:
+    """Give the sample that stands at k >= 0 when `size` > 1 samples are mirrored about the outermost ones."""
+    k %= 2 * size - 2
+    return min(k, 2 * size - 2 - k)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _prefilter_rows(c: NDArray[np.float32]) -> None:
     height, width = c.shape
     if width < 2:
@@ -107,8 +114,8 @@ def _prefilter_rows(c: NDArray[np.float32]) -> None:
     for row in range(height):
         line = c[row]
         total, power = line[0], pole
-        for k in range(1, min(_HORIZON, width)):
-            total += power * line[k]
+        for k in range(1, _HORIZON):
+            total += power * line[_mirrored(k, width)]
             power *= pole
         line[0] = total
         for k in range(1, width):
@@ -127,11 +134,12 @@ def _prefilter_columns(c: NDArray[np.float32]) -> None:
     if height < 2:
         return
     pole, gain = np.float32(_POLE), np.float32(_GAIN)
-    power = pole
-    for k in range(1, min(_HORIZON, height)):
-        for x in range(width):
-            c[0, x] += power * c[k, x]
-        power *= pole
+    for x in range(width):
+        total, power = c[0, x], pole
+        for k in range(1, _HORIZON):
+            total += power * c[_mirrored(k, height), x]
+            power *= pole
+        c[0, x] = total
     for k in range(1, height):
         for x in range(width):
             c[k, x] += pole * c[k - 1, x]
