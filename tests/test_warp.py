@@ -44,9 +44,10 @@ def test_equals_scipy_for_any_affine_map(seed: int) -> None:
 @pytest.mark.parametrize("shift", [0.003, 0.01, 0.02, 0.25, 0.5, 0.77])
 def test_shifts_by_what_was_asked_for(shift: float) -> None:
     """A shift of a hundredth of a pixel is one: OpenCV's would be none, and a factor of 50 would show it."""
-    size, wavelength = 256, 17.3
+    # Whole periods within the window that is compared, 224 by 256, and no two alike.
+    size, wavelength = 256, 224 / 13
     x = np.arange(size)
-    phase = np.linspace(0, 29.0, size)[:, None]
+    phase = 2 * np.pi * 5 / size * np.arange(size)[:, None]
     plane = np.rint(128 + 100 * np.sin(2 * np.pi * x / wavelength + phase)).astype(np.uint8)
     basis = np.exp(-1j * (2 * np.pi * x / wavelength + phase))[:, 16:-16]
     # Rounding to grey levels hides small shifts of whole-level pictures: compare two in-between positions.
