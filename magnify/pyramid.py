@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 # The coarsest level, whose content is taken for light that changes and not for motion, keeps at least so
@@ -64,94 +63,3 @@ def level_weights(gains: list[float]) -> NDArray[np.float32]:
     The first is the base's own; the last takes the coarsest level, the light, out again.
     """
     return np.array([gains[0], *np.diff([*gains, 0.0])], np.float32)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def reduce_rows(
-    source: NDArray[np.float32],
-    out: NDArray[np.float32],
-    first: int,
-    last: int,
-    line: NDArray[np.float32],
-) -> None:
-    """Halve a plane [H, W] into rows first..last of `out` [h, w] with the filter (1, 3, 3, 1) / 8 both ways.
-
-    `line` is scratch of at least 2 w + 2 values.
-    """
-    height, width = source.shape
-    cells = out.shape[1]
-    for y in range(first, last):
-        a = source[max(2 * y - 1, 0)]
-        b = source[2 * y]
-        c = source[min(2 * y + 1, height - 1)]
-        d = source[min(2 * y + 2, height - 1)]
-        body = line[1:]
-        for x in range(width):
-            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
-        line[0] = body[0]
-        body[width] = body[width - 1]
-        body[2 * cells] = body[width - 1]
-        row = out[y]
-        scale = np.float32(1.0 / 64.0)
-        for x in range(cells):
-            outer = line[2 * x] + line[2 * x + 3]
-            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def expand_row(
-    coarse: NDArray[np.float32], y: int, line: NDArray[np.float32], row: NDArray[np.float32], own: np.float32
-) -> None:
-    """Add to a row y [W] of a plane, weighted with `own`, the level above it, doubled with (1, 3) / 4.
-
-    `line` is scratch of at least w + 2 values.
-    """
-    height, cells = coarse.shape
-    near = coarse[y // 2]
-    far = coarse[max(y // 2 - 1, 0)] if y % 2 == 0 else coarse[min(y // 2 + 1, height - 1)]
-    body = line[1:]
-    for x in range(cells):
-        body[x] = np.float32(3.0 / 16.0) * near[x] + np.float32(1.0 / 16.0) * far[x]
-    line[0] = body[0]
-    body[cells] = body[cells - 1]
-    width = row.size
-    for x in range(width // 2):
-        middle = np.float32(3.0) * body[x]
-        row[2 * x] = own * row[2 * x] + (middle + line[x])
-        row[2 * x + 1] = own * row[2 * x + 1] + (middle + line[x + 2])
-    if width % 2 == 1:
-        row[width - 1] = own * row[width - 1] + (np.float32(3.0) * body[cells - 1] + line[cells - 1])
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def level_plane(levels: NDArray[np.float32], shape: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give a level [h, w] as a view of the flat buffer; `shape` is its row of `level_shapes`."""
-    offset, height, width = shape
-    return levels[offset : offset + height * width].reshape(height, width)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def collapse(
-    levels: NDArray[np.float32],
-    shapes: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    line: NDArray[np.float32],
-) -> None:
-    """Fill levels 1.. from level 0 and add them up, weighted, into level 0, ready to be doubled to the base.
-
-    `line` is scratch of at least the width of level 0 plus 4.
-    """
-    count = len(shapes)
-    for k in range(1, count):
-        coarse = level_plane(levels, shapes[k])
-        reduce_rows(level_plane(levels, shapes[k - 1]), coarse, 0, coarse.shape[0], line)
-    top = level_plane(levels, shapes[count - 1])
-    for y in range(top.shape[0]):
-        row = top[y]
-        for x in range(row.size):
-            row[x] *= weights[count]
-    for k in range(count - 2, -1, -1):
-        plane = level_plane(levels, shapes[k])
-        coarse = level_plane(levels, shapes[k + 1])
-        for y in range(plane.shape[0]):
-            expand_row(coarse, y, line, plane[y], weights[k + 1])

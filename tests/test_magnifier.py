@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 import naive_magnify
-from magnifyme.magnify import Magnifier, MagnifyError, linear, magnify_frames, pyramid, temporal
+from magnifyme.magnify import Magnifier, MagnifyError, kernels, magnify_frames
 
 Frames = NDArray[np.uint8]
 BAND = (1.0, 5.0)
@@ -334,13 +334,13 @@ def test_kernels_compute_in_single_precision() -> None:
     picture, out = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
     one = np.float32(1)
     cases: list[tuple[Any, tuple[Any, ...]]] = [
-        (temporal.section_step, (float_line, plane[0], plane[1], float_line[:5])),
-        (pyramid.reduce_rows, (plane, plane[:4, :4].copy(), 0, 4, float_line)),
-        (pyramid.expand_row, (plane[:4, :4].copy(), 0, float_line, plane[0], one)),
-        (linear._base_row, (picture, (16, 16, 16, 16), 1, 0, words, words[:8])),
-        (linear._between_rows, (*plane[:5], one, float_line[:12], float_line[12:])),
-        (linear._between_columns, (float_line, 4, plane[0])),
-        (linear._add_row, (picture, np.zeros(256, np.float32), out)),
+        (kernels.section_step, (float_line, plane[0], plane[1], float_line[:5])),
+        (kernels.reduce_rows, (plane, plane[:4, :4].copy(), 0, 4, float_line)),
+        (kernels.expand_row, (plane[:4, :4].copy(), 0, float_line, plane[0], one)),
+        (kernels.base_row, (picture, (16, 16, 16, 16), 1, 0, words, words[:8])),
+        (kernels.between_rows, (*plane[:5], one, float_line[:12], float_line[12:])),
+        (kernels.between_columns, (float_line, 4, plane[0])),
+        (kernels.add_row, (picture, np.zeros(256, np.float32), out)),
     ]
     for kernel, arguments in cases:
         fresh = njit(nogil=True, fastmath=True)(kernel.py_func)

@@ -1,0 +1,385 @@
+"""The compiled loops of the linear engine.
+
+They stand in one file because Numba's cache on disk notices a change only in the caller's own file: with
+callees elsewhere, edited code would run as it was. They own no memory, trust their input and keep to
+float32. Loops run from 0 over slices with plain indices; other forms are not vectorised.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint16]
+Floats = NDArray[np.float32]
+# Height, width, and the distances in memory between rows of luma and between rows of out.
+Geometry = tuple[int, int, int, int]
+
+# The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
+_UNIT = 64
+# The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
+_TAPS = (65 / 64, 19 / 64, -13 / 64, -7 / 64)
+# Where motion has ended the states die away until they are so small that processors slow down tenfold
+# (subnormal numbers). What is below a trillionth of a grey level is nothing.
+_NOTHING = np.float32(1e-12)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def section_step(
+    line: Floats,
+    v: Floats,
+    e: Floats,
+    coefficients: Floats,
+) -> None:
+    """Step one section over a row [w].
+
+    `line` (at least w values) holds the increments of the section's input since the last frame and is
+    overwritten with those of its output; `v` and `e` are its states. Only differences travel on.
+    """
+    cv, ce, cd, g, q = coefficients
+    for i in range(v.size):
+        before = v[i]
+        error = e[i]
+        change = line[i]
+        now = cv * before + ce * error + cd * change
+        error = error - change + g * (before + now)
+        alive = abs(now) + abs(error) > _NOTHING
+        now = now if alive else np.float32(0.0)
+        v[i] = now
+        e[i] = error if alive else np.float32(0.0)
+        line[i] = q * (now - before)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def reduce_rows(
+    source: Floats,
+    out: Floats,
+    first: int,
+    last: int,
+    line: Floats,
+) -> None:
+    """Halve a plane [H, W] into rows first..last of `out` [h, w] with the filter (1, 3, 3, 1) / 8 both ways.
+
+    `line` is scratch of at least 2 w + 2 values.
+    """
+    height, width = source.shape
+    cells = out.shape[1]
+    for y in range(first, last):
+        a = source[max(2 * y - 1, 0)]
+        b = source[2 * y]
+        c = source[min(2 * y + 1, height - 1)]
+        d = source[min(2 * y + 2, height - 1)]
+        body = line[1:]
+        for x in range(width):
+            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
+        line[0] = body[0]
+        body[width] = body[width - 1]
+        body[2 * cells] = body[width - 1]
+        row = out[y]
+        scale = np.float32(1.0 / 64.0)
+        for x in range(cells):
+            outer = line[2 * x] + line[2 * x + 3]
+            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def expand_row(coarse: Floats, y: int, line: Floats, row: Floats, own: np.float32) -> None:
+    """Add to a row y [W] of a plane, weighted with `own`, the level above it, doubled with (1, 3) / 4.
+
+    `line` is scratch of at least w + 2 values.
+    """
+    height, cells = coarse.shape
+    near = coarse[y // 2]
+    far = coarse[max(y // 2 - 1, 0)] if y % 2 == 0 else coarse[min(y // 2 + 1, height - 1)]
+    body = line[1:]
+    for x in range(cells):
+        body[x] = np.float32(3.0 / 16.0) * near[x] + np.float32(1.0 / 16.0) * far[x]
+    line[0] = body[0]
+    body[cells] = body[cells - 1]
+    width = row.size
+    for x in range(width // 2):
+        middle = np.float32(3.0) * body[x]
+        row[2 * x] = own * row[2 * x] + (middle + line[x])
+        row[2 * x + 1] = own * row[2 * x + 1] + (middle + line[x + 2])
+    if width % 2 == 1:
+        row[width - 1] = own * row[width - 1] + (np.float32(3.0) * body[cells - 1] + line[cells - 1])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def level_plane(levels: Floats, shape: NDArray[np.int64]) -> Floats:
+    """Give a level [h, w] as a view of the flat buffer; `shape` is its row of `level_shapes`."""
+    offset, height, width = shape
+    return levels[offset : offset + height * width].reshape(height, width)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def collapse(
+    levels: Floats,
+    shapes: NDArray[np.int64],
+    weights: Floats,
+    line: Floats,
+) -> None:
+    """Fill levels 1.. from level 0 and add them up, weighted, into level 0, ready to be doubled to the base.
+
+    `line` is scratch of at least the width of level 0 plus 4.
+    """
+    count = len(shapes)
+    for k in range(1, count):
+        coarse = level_plane(levels, shapes[k])
+        reduce_rows(level_plane(levels, shapes[k - 1]), coarse, 0, coarse.shape[0], line)
+    top = level_plane(levels, shapes[count - 1])
+    for y in range(top.shape[0]):
+        row = top[y]
+        for x in range(row.size):
+            row[x] *= weights[count]
+    for k in range(count - 2, -1, -1):
+        plane = level_plane(levels, shapes[k])
+        coarse = level_plane(levels, shapes[k + 1])
+        for y in range(plane.shape[0]):
+            expand_row(coarse, y, line, plane[y], weights[k + 1])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def base_row(
+    luma: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    y: int,
+    sums: Words,
+    row: Words,
+) -> None:
+    """Compute row y [w] of the base plane in units of 1/64 grey level; whole numbers, so without rounding."""
+    height, width, pitch, _ = geometry
+    if base_level == 0:
+        source = luma[y * pitch : y * pitch + width]
+        for x in range(width):
+            row[x] = np.uint16(source[x]) * np.uint16(_UNIT)
+        return
+    ya, yb = max(2 * y - 1, 0) * pitch, 2 * y * pitch
+    yc, yd = min(2 * y + 1, height - 1) * pitch, min(2 * y + 2, height - 1) * pitch
+    a, b = luma[ya : ya + width], luma[yb : yb + width]
+    c, d = luma[yc : yc + width], luma[yd : yd + width]
+    body = sums[1:]
+    for x in range(width):
+        inner = np.uint16(b[x]) + np.uint16(c[x])
+        body[x] = np.uint16(a[x]) + np.uint16(d[x]) + np.uint16(3) * inner
+    cells = row.size
+    sums[0] = body[0]
+    body[width] = body[width - 1]
+    body[2 * cells] = body[width - 1]
+    for x in range(cells):
+        inner = sums[2 * x + 1] + sums[2 * x + 2]
+        row[x] = sums[2 * x] + sums[2 * x + 3] + np.uint16(3) * inner
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def load(
+    luma: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    previous: Words,
+    sums: Words,
+) -> None:
+    """Fill the base plane from a picture, with the first block's scratch."""
+    for y in range(previous.shape[0]):
+        base_row(luma, geometry, base_level, y, sums[0, 0], previous[y])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def rows_in(
+    luma: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    previous: Words,
+    state: Floats,
+    coefficients: Floats,
+    rows: tuple[int, int],
+    line: Floats,
+    sums: Words,
+) -> None:
+    """Band-pass the base rows rows[0]..rows[1]."""
+    width = previous.shape[1]
+    now = sums[1, :width]
+    scale = np.float32(1.0 / _UNIT)
+    for y in range(rows[0], rows[1]):
+        before = previous[y]
+        base_row(luma, geometry, base_level, y, sums[0], now)
+        for x in range(width):
+            line[x] = scale * (np.float32(now[x]) - np.float32(before[x]))
+            before[x] = now[x]
+        for k in range(state.shape[0]):
+            section_step(line, state[k, 0, y], state[k, 1, y], coefficients[k])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def add_row(luma: Bytes, change: Floats, out: Bytes) -> None:
+    """Add a row of changes to a row of luma, round and clip."""
+    for x in range(luma.size):
+        value = np.float32(luma[x]) + change[x] + np.float32(0.5)
+        out[x] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def change_row(
+    band: Floats,
+    top: Floats,
+    y: int,
+    weight: np.float32,
+    line: Floats,
+    row: Floats,
+) -> None:
+    """Compute row y [w] of what is added at the base: the weighted band-passed plane and the pyramid."""
+    source = band[y]
+    for x in range(source.size):
+        row[x] = source[x]
+    expand_row(top, y, line, row, weight)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def rows_out(
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    band: Floats,
+    top: Floats,
+    weight: np.float32,
+    amplitude: np.float32,
+    rows: tuple[int, int],
+    scratch: Floats,
+) -> None:
+    """Write the rows of `out` that the base rows rows[0]..rows[1] cover."""
+    height, width, pitch, out_pitch = geometry
+    cells = band.shape[1]
+    line, wide = scratch[5], scratch[6]
+    if base_level == 0:
+        for y in range(rows[0], rows[1]):
+            change_row(band, top, y, weight, line, wide[:cells])
+            for x in range(cells):
+                wide[x] *= amplitude
+            add_row(luma[y * pitch : y * pitch + width], wide, out[y * out_pitch : y * out_pitch + width])
+        return
+    last_row = band.shape[0] - 1
+    even, odd = scratch[7], scratch[8]
+    done = max(rows[0] - 2, 0)
+    for y in range(rows[0], rows[1]):
+        # A ring of five base rows around y, each made once.
+        while done <= min(y + 2, last_row):
+            change_row(band, top, done, weight, line, scratch[done % 5, :cells])
+            done += 1
+        between_rows(
+            scratch[max(y - 2, 0) % 5],
+            scratch[max(y - 1, 0) % 5],
+            scratch[y % 5],
+            scratch[min(y + 1, last_row) % 5],
+            scratch[min(y + 2, last_row) % 5],
+            amplitude,
+            even[: cells + 4],
+            odd[: cells + 4],
+        )
+        for row in range(2 * y, min(2 * y + 2, height)):
+            between_columns(even if row % 2 == 0 else odd, cells, wide)
+            add_row(
+                luma[row * pitch : row * pitch + width], wide, out[row * out_pitch : row * out_pitch + width]
+            )
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def between_rows(
+    far_up: Floats,
+    up: Floats,
+    here: Floats,
+    down: Floats,
+    far_down: Floats,
+    amplitude: np.float32,
+    even: Floats,
+    odd: Floats,
+) -> None:
+    """Interpolate the two full-size rows that base row `here` covers, times `amplitude`.
+
+    `even` and `odd` [w + 4] come out padded with two repeated cells on either side.
+    """
+    a0, a1 = amplitude * np.float32(_TAPS[0]), amplitude * np.float32(_TAPS[1])
+    a2, a3 = amplitude * np.float32(_TAPS[2]), amplitude * np.float32(_TAPS[3])
+    cells = even.size - 4
+    # Slices that start at 0 and plain indices: the compiler vectorises nothing else.
+    even_body, odd_body = even[2:], odd[2:]
+    for x in range(cells):
+        middle = a0 * here[x]
+        even_body[x] = middle + a1 * up[x] + a2 * down[x] + a3 * far_up[x]
+        odd_body[x] = middle + a1 * down[x] + a2 * up[x] + a3 * far_down[x]
+    even[:2] = even[2]
+    even[cells + 2 :] = even[cells + 1]
+    odd[:2] = odd[2]
+    odd[cells + 2 :] = odd[cells + 1]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def between_columns(line: Floats, cells: int, row: Floats) -> None:
+    """Interpolate a full-size row [2 w] from a padded line of `cells` cells."""
+    t0, t1, t2, t3 = np.float32(_TAPS[0]), np.float32(_TAPS[1]), np.float32(_TAPS[2]), np.float32(_TAPS[3])
+    far_left, left, here, right, far_right = line, line[1:], line[2:], line[3:], line[4:]
+    for x in range(cells):
+        middle = t0 * here[x]
+        row[2 * x] = middle + t1 * left[x] + t2 * right[x] + t3 * far_left[x]
+        row[2 * x + 1] = middle + t1 * right[x] + t2 * left[x] + t3 * far_right[x]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def step_serial(
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    previous: Words,
+    state: Floats,
+    coefficients: Floats,
+    levels: Floats,
+    shapes: NDArray[np.int64],
+    weights: Floats,
+    amplitude: np.float32,
+    scratch: Floats,
+    sums: Words,
+) -> None:
+    """Do a whole frame in this thread."""
+    band = state[-1, 0]
+    everything = (0, band.shape[0])
+    top = level_plane(levels, shapes[0])
+    rows_in(luma, geometry, base_level, previous, state, coefficients, everything, scratch[0, 0], sums[0])
+    reduce_rows(band, top, 0, top.shape[0], scratch[0, 0])
+    collapse(levels, shapes, weights, scratch[0, 0])
+    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, scratch[0])
+
+
+@njit(cache=True, nogil=True, fastmath=True, parallel=True)
+def step_parallel(
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    base_level: int,
+    previous: Words,
+    state: Floats,
+    coefficients: Floats,
+    levels: Floats,
+    shapes: NDArray[np.int64],
+    weights: Floats,
+    amplitude: np.float32,
+    scratch: Floats,
+    sums: Words,
+) -> None:
+    """Do a whole frame with one thread a block of rows; the same sums in the same order, so the same bits."""
+    band = state[-1, 0]
+    top = level_plane(levels, shapes[0])
+    blocks = len(scratch)
+    height, cells = len(band), len(top)
+    for b in prange(blocks):
+        rows = (height * b // blocks, height * (b + 1) // blocks)
+        rows_in(luma, geometry, base_level, previous, state, coefficients, rows, scratch[b, 0], sums[b])
+    for b in prange(blocks):
+        reduce_rows(band, top, cells * b // blocks, cells * (b + 1) // blocks, scratch[b, 0])
+    collapse(levels, shapes, weights, scratch[0, 0])
+    for b in prange(blocks):
+        rows = (height * b // blocks, height * (b + 1) // blocks)
+        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[b])
