@@ -42,8 +42,8 @@ RECIPE = Recipe(
 )
 WIDTH = 1 / 8
 
-_STREAM_S = 60.0
-_HELD_OUT_STREAMS, _HELD_OUT_S = 16, 40.0
+_STREAM_S = 40.0
+_HELD_OUT_STREAMS, _HELD_OUT_S = 12, 40.0
 # Identity 0 is the portrait that the demo shows: it is never trained on.
 _FIRST_HELD_OUT_IDENTITY = 1000
 _AMPLITUDE_PX = (0.5, 1.2)
@@ -219,8 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m magnifyme.train.demo_model", description=__doc__)
     parser.add_argument("--out", type=Path, default=demo_model_path(), help="the ONNX file to write")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--streams", type=int, default=40, help="made streams of a minute to learn from")
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--streams", type=int, default=24, help="made streams of 40 s to learn from")
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2, help="to make the clips with")
     chosen = parser.parse_args(arguments)
     console, begin = Console(), time.monotonic()
