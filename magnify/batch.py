@@ -27,7 +27,7 @@ def magnify_frames(
     base_level: int = 1,
     cutoff_wavelength_px: float = 0.0,
     order: int = 1,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Magnify a clip, uint8 [T, H, W] or [T, H, W, 3], into a new array of the same shape.
 

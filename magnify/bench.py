@@ -52,7 +52,7 @@ def measure(
     device: Device = "cpu",
     base_level: int = 1,
     order: int = 1,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> Measurement:
     """Magnify noise of `size` (width, height) for about `seconds` and measure, steady state.
 

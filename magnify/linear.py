@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +23,6 @@ from .temporal import BandPass
 
 # Scratch rows of a block: a ring of five base rows, a line, a full-size row, and two interpolated lines.
 _SCRATCH_ROWS = 9
-# Up to so many pixels of picture (1080p has two million, 4K eight) a frame takes one thread a millisecond or
-# two, and waiting at the barriers for a thread that a busy machine has put aside would cost far more.
-_PARALLEL_PIXELS = 4_000_000
 # Numba's fallback threading layer ends the process when two threads launch parallel kernels at once.
 _LAUNCH = threading.Lock()
 
@@ -46,7 +42,7 @@ class LinearEngine:
         factor: float,
         base_level: int,
         cutoff_wavelength_px: float,
-        threads: int | None = None,
+        threads: int = 1,
     ) -> None:
         self.shape = shape
         self._band_pass = band_pass
@@ -62,7 +58,7 @@ class LinearEngine:
         self._weights = level_weights(gains)
         self._amplitude = np.float32(factor * band_pass.gain)
         self._levels = np.zeros(int(self._shapes[:, 1] @ self._shapes[:, 2]), np.float32)
-        self._threads = threads or (1 if height * width <= _PARALLEL_PIXELS else numba.get_num_threads())
+        self._threads = threads
         # One block of rows a thread, each with rows of scratch of its own.
         self._scratch = np.zeros((self._threads, _SCRATCH_ROWS, 2 * base[1] + 8), np.float32)
         self._sums = np.zeros((self._threads, 2, 2 * base[1] + 2), np.uint16)
@@ -78,11 +74,6 @@ class LinearEngine:
     def filter_bytes(self) -> int:
         """Bytes of the temporal filter's state, which each frame reads and writes."""
         return self._previous.nbytes + self._state.nbytes
-
-    @property
-    def threads(self) -> int:
-        """How many threads a frame is spread over."""
-        return self._threads
 
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
