@@ -59,7 +59,7 @@ class Frame:
             gray = np.ascontiguousarray(self.luma if luma is None else luma)
             return np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
         picture = self.picture if luma is None else self.video_frame(luma=luma)
-        return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
+        return np.asarray(picture.to_ndarray(format="bgr24", threads=1), np.uint8)
 
 
 def frame_from_av(
@@ -86,14 +86,14 @@ def eight_bit(picture: av.VideoFrame) -> av.VideoFrame:
     if name in _PLANAR:
         return picture
     if picture.format.has_palette:
-        picture = picture.reformat(format="rgb24")  # the direct way rounds grays
+        picture = _converted(picture, "rgb24")  # the direct way rounds grays
     if picture.format.is_rgb:
-        return picture.reformat(format="yuvj444p")
+        return _converted(picture, "yuvj444p")
     if name.startswith(("gray", "ya", "mono")):
-        return picture.reformat(format="gray")
+        return _converted(picture, "gray")
     if "444" in name:
-        return picture.reformat(format="yuv444p")
-    return picture.reformat(format="yuv422p" if "422" in name else "yuv420p")
+        return _converted(picture, "yuv444p")
+    return _converted(picture, "yuv422p" if "422" in name else "yuv420p")
 
 
 def frame_from_array(
@@ -106,6 +106,11 @@ def frame_from_array(
         return Frame(luma, time, sequence, epoch, arrival)
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), "bgr24")
     return frame_from_av(picture, time=time, sequence=sequence, epoch=epoch, arrival=arrival)
+
+
+def _converted(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+    # One thread: with its default, FFmpeg's converter gets rows of some formats wrong, now and then.
+    return picture.reformat(format=name, threads=1)
 
 
 def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ def upright(picture: av.VideoFrame) -> av.VideoFrame:
     if quarters == 0:
         return picture
     if quarters % 2 and picture.format.name in _EVEN_CHROMA:
-        picture = picture.reformat(format=_EVEN_CHROMA[picture.format.name])
+        picture = picture.reformat(format=_EVEN_CHROMA[picture.format.name], threads=1)
     width, height = picture.width, picture.height
     if quarters % 2:
         width, height = height, width

@@ -123,7 +123,7 @@ def test_every_format_gets_8_bit_luma(format: str, becomes: str) -> None:
         write_plane(chroma, np.full((10, 20), 128, np.uint8))
     if format == "gray16le":
         source = av.VideoFrame.from_ndarray(ramp.astype(np.uint16) * 257, format)
-    picture = eight_bit(source.reformat(format=format))
+    picture = eight_bit(source.reformat(format=format, threads=1))
     assert picture.format.name == becomes
     luma = plane_view(picture.planes[0]).astype(float)
     assert luma.shape == ramp.shape

@@ -149,8 +149,12 @@ def test_silence_within_a_packet_tears_nothing() -> None:
         frames += frames_of(stream, 30)
         assert stream.reconnects == 0
         assert stream.damaged == 0
+        # What piled up comes at once: a slow machine may drop some of it, which is told.
+        assert frames[-1].sequence + 1 - len(frames) <= stream.dropped
     assert {frame.epoch for frame in frames} == {0}
-    np.testing.assert_allclose(np.diff([frame.time for frame in frames]), 1 / 60, atol=1e-4)
+    for frame in frames:
+        assert frame.time == pytest.approx(frame.sequence / 60, abs=1e-4)
+        assert abs(level(frame) - gray_of(frame.sequence)) < 3
 
 
 @pytest.mark.parametrize("jump", [-5.0, 30.0])

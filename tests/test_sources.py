@@ -465,7 +465,7 @@ def test_damaged_frames_are_withheld_and_counted() -> None:
 
 def test_a_bug_in_the_reading_thread_is_raised_where_frames_are_taken() -> None:
     """Missed otherwise: a stream that silently never ends."""
-    connection = FakeConnection(frames=2)
+    connection = FakeConnection(frames=2, pause_s=0.1)
     connection.close = lambda: 1 / 0  # type: ignore[method-assign,assignment]
     with LiveSource("fake", connect=lambda: connection, timeout_s=1) as source:
         frames = iter(source)
