@@ -21,26 +21,25 @@ _FRAMES = 4
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a run gave; times in milliseconds a frame, bytes counted once for each read and each write.
+    """What a run gave; `size` is (width, height), `ms_per_frame` the median, `best_ms` the best frame's time.
 
-    `floor_bytes` is what any engine with this state must move: luma in, luma out, state in and out.
+    `bytes_per_frame` counts reads and writes and is what any engine with this state must move: luma in, luma out, state in and out.
     `share_of_floor` is the time that a copy of so many bytes takes, over the time a frame took. It may pass
     1 where the state fits into the cache, because the copy is measured in memory.
     """
 
     method: str
     device: str
-    width: int
-    height: int
+    size: tuple[int, int]
     threads: int
     frames: int
     first_ms: float
-    median_ms: float
+    ms_per_frame: float
     best_ms: float
     fps: float
     state_bytes: int
-    floor_bytes: int
-    copy_bytes_per_second: float
+    bytes_per_frame: int
+    copy_bytes_per_s: float
     share_of_floor: float
 
 
@@ -84,17 +83,16 @@ def measure(
     return Measurement(
         method=method,
         device=device,
-        width=width,
-        height=height,
+        size=(width, height),
         threads=magnifier.threads,
         frames=len(taken),
         first_ms=1e3 * first,
-        median_ms=1e3 * median,
+        ms_per_frame=1e3 * median,
         best_ms=1e3 * min(taken),
         fps=1.0 / median,
         state_bytes=magnifier.state_bytes,
-        floor_bytes=floor,
-        copy_bytes_per_second=bandwidth,
+        bytes_per_frame=floor,
+        copy_bytes_per_s=bandwidth,
         share_of_floor=floor / bandwidth / median,
     )
 
