@@ -23,9 +23,9 @@ _FRAMES = 4
 class Measurement:
     """What a run gave; `size` is (width, height), `ms_per_frame` the median, `best_ms` the best frame's time.
 
-    `bytes_per_frame` counts reads and writes and is what any engine with this state must move: luma in, luma out, state in and out.
-    `share_of_floor` is the time that a copy of so many bytes takes, over the time a frame took. It may pass
-    1 where the state fits into the cache, because the copy is measured in memory.
+    `bytes_per_frame` counts reads and writes and is what any engine with this state must move: luma in, luma
+    out, state in and out. `share_of_floor` is the time that a copy of so many bytes takes, over the time a
+    frame took. It may pass 1 where the state fits into the cache, because the copy is measured in memory.
     """
 
     method: str
