@@ -31,17 +31,18 @@ Float64Array = NDArray[np.float64]
 MICRO_S = 0.5
 """The longest micro-expression, onset to offset; what lasts longer is a macro-expression."""
 
-_MICRO_SLACK_S = (
-    0.03  # Onset and offset are each read to about 20 ms: that error must not turn 500 ms into more.
-)
+# Onset and offset are each read to about 20 ms: that error must not turn 500 ms into more.
+_MICRO_SLACK_S = 0.03
 _EYES = np.array([name.startswith("eye") for name in REGIONS])
 # A lid that closes moves by ten pixels and drags what is near it; in a micro-expression lids move by some
-# tenths. So of what the lids move beyond this, that share is not believed elsewhere.
+# tenths. So a share of what the lids move is not believed elsewhere: a small one up to this, then all of it.
 _LID_CLOSES_PX = 0.4
+_LID_DRAG = 0.15
 _LID_SHARE = np.array(
     [{"brow": 1.6, "eye": 0.0, "nose": 0.25, "cheek": 0.25}.get(n.split("_")[0], 0.1) for n in REGIONS]
 )
-_FLOOR_PX = 0.1  # Below a tenth of a pixel of the crop, what registration leaves over looks like motion.
+_NEAR_LIDS = _LID_SHARE > 0.2
+_FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 _NOISE_FACTOR = 5.0  # Thirteen regions at 200 fps: chance gets there less than once an hour.
 _SMOOTH_S = 0.04  # Half-width of the triangular mean: at 30 fps nearly none, at 200 fps a third of the noise.
 _REST_S = 1.5  # Rest is the median of so much quiet time: three times a micro-expression.
@@ -54,7 +55,9 @@ _SETTLE_S = 0.4  # What has not come back by then stays: it is the new rest.
 _LONGEST_S = 4.0  # An expression held for longer is the face's new neutral.
 _PART = 0.4  # A region belongs to an event from this share of the strongest region's.
 _EDGE = 0.1  # Share of the apex's displacement at which a rise is visible.
+_HIGH = 0.75  # And one well above the noise: the rise between the two tells how far away its start is.
 _LOOK_BACK_S = 0.6  # Slower rises look like drift.
+_BEFORE_S = 0.2  # The moments just before the onset are the rest that the intensity counts from.
 _GAP_S = 0.25  # After a longer hole in time, the face may be another.
 # A muscle's field is hardly wider than a patch: its peak is about so many times the patch's mean.
 _PEAK_GAIN = 1.35
@@ -138,7 +141,8 @@ class Spotter:
 
     def _follow(self, moment: _Moment) -> None:
         moved = _lengths(moment.regions - self._rest.centre)
-        drag = _LID_SHARE * max(0.0, float(moved[_EYES].max()) - _LID_CLOSES_PX)
+        lids = float(moved[_EYES].max())
+        drag = _LID_SHARE * max(_LID_DRAG * lids, lids - _LID_CLOSES_PX)
         ratio = np.maximum(moved - drag, 0.0) / self._rest.threshold
         if self._settle_until is not None:
             if ratio.max() < 1.0:
@@ -162,9 +166,10 @@ class Spotter:
 
     @staticmethod
     def _is_shadow(face: _Segment, *, of: _Channel) -> bool:
-        """Tell whether what moved on the face is no more than a blink's drag."""
+        """Tell whether what moved on the face is no more than a blink's drag on the skin around the eyes."""
         eyes = of.overlapping(face)
-        return eyes is not None and face.peak_px < _PART * eyes.peak_px
+        near = not (face.ratio[~_NEAR_LIDS] >= 1.0).any()
+        return near and eyes is not None and face.peak_px < _PART * eyes.peak_px
 
     @staticmethod
     def _is_part(eyes: _Segment, *, of: _Channel) -> bool:
@@ -189,14 +194,14 @@ class Spotter:
         edge = float(np.clip(3.0 * noise / (direction**2).sum(), _EDGE, 0.4))
         start = int(np.searchsorted(times, segment.start))
         end = int(np.searchsorted(times, segment.end))
+        apex = _apex_time(times, level, peak=peak)
         onset = _edge_time(times[: peak + 1][::-1], level[: peak + 1][::-1], edge=edge, after=peak - start)
         offset = _edge_time(times[peak:], level[peak:], edge=edge, after=end - peak)
-        apex = _apex_time(times, level, peak=peak)
+        onset, offset = min(onset, apex), max(offset, apex)
+        kind: Kind = "blink" if _EYES[chosen].all() else "micro"
+        if offset - onset > MICRO_S + _MICRO_SLACK_S:
+            kind = "macro"
         names = [REGIONS[k] for k in np.argsort(-segment.ratio) if chosen[k]]
-        lids_only = bool(_EYES[chosen].all())
-        kind: Kind = (
-            "macro" if offset - onset > MICRO_S + _MICRO_SLACK_S else "blink" if lids_only else "micro"
-        )
         intensity = self._intensity(moments, apex=apex, onset=onset, chosen=chosen)
         return Interval(onset, apex, offset, intensity, kind, tuple(names))
 
@@ -205,10 +210,10 @@ class Spotter:
     ) -> float:
         """Measure the largest displacement of any patch of the `chosen` regions, from rest to apex."""
         top = [m.patches for m in moments if abs(m.time - apex) <= _SMOOTH_S]
-        rest = [m.patches for m in moments if m.time < onset] or [moments[0].patches]
+        rest = [m.patches for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0].patches]
         moved = _lengths(np.mean(top, axis=0) - np.mean(rest, axis=0))
         belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
-        return _PEAK_GAIN * float((moved * belongs * (self._motion.patch_trust >= 0.5)).max())
+        return _PEAK_GAIN * float((moved * belongs).max())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -336,7 +341,8 @@ class _Channel:
         """Give this channel's event, under way or last, if it overlaps another channel's segment."""
         if self.since is not None and self.since <= segment.end:
             return _Segment(self.since, segment.end, self._ratio, self._peak_px)
-        if self._last is not None and self._last.end >= segment.start:
+        # A segment ends at a share of its peak: what goes with it may end a little later.
+        if self._last is not None and self._last.end + _CONFIRM_S >= segment.start:
             return self._last
         return None
 
@@ -348,16 +354,17 @@ def _lengths(vectors: Float64Array) -> Float64Array:
 def _edge_time(times: Float64Array, level: Float64Array, *, edge: float, after: int) -> float:
     """Find when a movement began (or, given forward from the peak, ended).
 
-    `times` and `level` lead away from the peak, where the level is 1. Behind sample `after` the level is
-    followed down to `edge`; what lies below is noise, and is filled in by the shape that rises have, half a
-    cosine through the half level and the edge.
+    `times` and `level` lead away from the peak, where the level is 1. From sample `after` on the level is
+    followed down to `edge`. What lies below is noise; it is filled in by the shape that rises have, half a
+    cosine, laid through the edge and three quarters of the peak.
     """
-    half = next((k for k in range(len(level)) if level[k] < 0.5 and k >= after - 1), len(level) - 1)
-    low = next((k for k in range(half, len(level)) if level[k] < edge), len(level) - 1)
-    at_half = _crossing(times, level, k=half, value=0.5)
+    first = max(0, after - 1)
+    low = next((k for k in range(first, len(level)) if level[k] < edge), len(level) - 1)
+    high = next(k for k in range(low, -1, -1) if level[k] >= _HIGH or k == 0)
     at_low = _crossing(times, level, k=low, value=edge)
-    phase = math.acos(1.0 - 2.0 * edge) / math.pi  # of the half cosine at the edge; the half level is at 0.5
-    return at_low + (at_low - at_half) * phase / (0.5 - phase)
+    at_high = _crossing(times, level, k=high + 1, value=_HIGH) if high < low else at_low
+    low_phase, high_phase = (math.acos(1.0 - 2.0 * value) / math.pi for value in (edge, _HIGH))
+    return at_low + (at_low - at_high) * low_phase / (high_phase - low_phase)
 
 
 def _crossing(times: Float64Array, level: Float64Array, *, k: int, value: float) -> float:
