@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -13,14 +12,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifyme.magnify import Magnifier
 from magnifyme.magnify.warp import spline_coefficients, warp_affine
 from magnifyme.models.clip import represent
-from magnifyme.models.face_detector import Detection, FaceDetector, HaarCascade
+from magnifyme.models.face_detector import Detection, HaarCascade
 from magnifyme.models.recipe import Recipe
 from magnifyme.stream.face_tracker import FaceTracker
+from magnifyme.stream.magnification import Magnification
+from magnifyme.stream.pipeline import FacePipeline
 
 from .synthetic import SyntheticSource, TrueEvent
+
+VARIANTS = 8
+"""Clips of each expression to learn from."""
 
 _FPS = 30.0
 _SIZE = (640, 480)
@@ -31,9 +34,10 @@ _LATE_FRAMES = 2
 # A spotter marks onset and apex about this far from the truth, in frames, but never more than this share
 # of the rise.
 _JITTER_FRAMES, _JITTER_SHARE = 2, 0.4
-# How far the crop's geometry strays when detectors place it, against hand-set landmarks, measured on made
-# faces with YuNet and the cascades: standard deviation of log size, of degrees, and of pixels.
-_SIZE_SPREAD, _TURN_SPREAD, _SHIFT_SPREAD = 0.06, 3.5, 4.0
+# How far the crop's geometry strays when detectors place it: on made faces, against landmarks set by hand,
+# YuNet and the cascades had up to 15 % of size, 8 degrees and 12 px. Standard deviations of log size, of
+# degrees, and of pixels.
+_SIZE_SPREAD, _TURN_SPREAD, _SHIFT_SPREAD = 0.08, 4.5, 6.0
 # The lamp between onset and apex: gain (standard deviation of its logarithm) and offset in gray levels.
 _GAIN_SPREAD, _OFFSET_SPREAD = 0.02, 2.0
 
@@ -43,8 +47,7 @@ class Stream:
     """A made stream to cut clips from.
 
     `seed` and `identity` are `SyntheticSource`'s. `amplitude_px` is the range of the largest displacement,
-    in pixels of a 640×480 frame. Each expression gives `variants` clips: with one, it is as a live stream
-    with the Haar cascade would see it; with more, the face's place is known and is varied at random.
+    in pixels of a 640×480 frame. `noise` and `sway` are `SyntheticSource`'s too.
     """
 
     seed: int
@@ -53,86 +56,122 @@ class Stream:
     amplitude_px: tuple[float, float]
     noise: float
     sway: float
-    variants: int
+
+    def open(self) -> SyntheticSource:
+        """Open the stream, as fast as it can be drawn."""
+        return SyntheticSource(
+            seconds=self.seconds,
+            fps=_FPS,
+            size=_SIZE,
+            seed=self.seed,
+            identity=self.identity,
+            paced=False,
+            noise=self.noise,
+            sway=self.sway,
+            amplitude_px=self.amplitude_px,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clips:
-    """Inputs of the network, float16 [N, 3, size, size], and what each is: index of its label in the
-    recipe, identity, and amplitude in pixels of the frame, each [N]. `missed` counts the expressions that
-    were lost because no face was followed."""
+    """Inputs of the network, float16 [N, 3, size, size], and of each the index of its label in the recipe
+    and its identity, [N]. `missed` counts the expressions that gave none: the face was not followed, or
+    nothing was spotted."""
 
     inputs: NDArray[np.float16]
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
-    amplitudes: NDArray[np.float64]
     missed: int
 
 
 def make_clips(
-    streams: Sequence[Stream],
+    cut: Callable[[Stream, Recipe], Clips],
     *,
+    streams: Sequence[Stream],
     recipe: Recipe,
     processes: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Clips:
     """Cut the clips of all streams, in their order; `progress` is told the streams done and their number.
 
-    The outcome does not depend on `processes`.
+    `cut` is `cut_stream` or `watch_stream`. The outcome does not depend on `processes`.
     """
     parts: list[Clips] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        for part in pool.map(cut_stream, streams, [recipe] * len(streams)):
+        for part in pool.map(cut, streams, [recipe] * len(streams)):
             parts.append(part)
             progress(len(parts), len(streams))
     return Clips(
         np.concatenate([part.inputs for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.identities for part in parts]),
-        np.concatenate([part.amplitudes for part in parts]),
         sum(part.missed for part in parts),
     )
 
 
 def cut_stream(stream: Stream, recipe: Recipe) -> Clips:
-    """Draw one stream, follow and magnify the face, and cut the clip of each expression."""
+    """Cut clips to learn from: `VARIANTS` of each expression, its place and times known and then varied."""
     # The streams run in parallel already.
     numba.set_num_threads(1)
     rng = np.random.default_rng([stream.seed, 5])
-    source = SyntheticSource(
-        seconds=stream.seconds,
-        fps=_FPS,
-        size=_SIZE,
-        seed=stream.seed,
-        identity=stream.identity,
-        paced=False,
-        noise=stream.noise,
-        sway=stream.sway,
-        amplitude_px=stream.amplitude_px,
-    )
-    detector = HaarCascade() if stream.variants == 1 else _KnownPlace(source)
-    way = _LiveWay(source, detector=detector, recipe=recipe)
-    inputs, labels, amplitudes, missed = [], [], [], 0
-    events = [event for event in source.truth if event.kind == "micro"]
-    for event in events:
+    source = stream.open()
+    way = _KnownWay(source, recipe=recipe)
+    inputs, labels, missed = [], [], 0
+    for event in _expressions(source):
         crops = way.watch(event)
         if crops is None:
             missed += 1
             continue
-        for _ in range(stream.variants):
-            onset, apex = _pick(crops, event=event, rng=rng)
-            if stream.variants > 1:
-                onset, apex = _vary(onset, apex=apex, rng=rng)
-            inputs.append(represent(onset, apex=apex, recipe=recipe).astype(np.float16))
+        for _ in range(VARIANTS):
+            onset, apex = _vary(*_pick(crops, event=event, rng=rng), rng=rng)
+            inputs.append(represent(onset, apex=apex, recipe=recipe))
             labels.append(recipe.labels.index(event.label))
-            amplitudes.append(event.amplitude_px)
+    return _clips(inputs, labels=labels, missed=missed, stream=stream, recipe=recipe)
+
+
+def watch_stream(stream: Stream, recipe: Recipe) -> Clips:
+    """Cut clips to report on, exactly as a live stream gives them: one of each expression that is spotted.
+
+    The face is found by the Haar cascade, onset and apex are the spotter's.
+    """
+    numba.set_num_threads(1)
+    source = stream.open()
+    pipeline = FacePipeline(
+        HaarCascade(),
+        fps=_FPS,
+        shown=Magnification(factor=recipe.factor, band_hz=recipe.band_hz, method=recipe.method),
+    )
+    coming = _expressions(source)
+    missed = len(coming)
+    inputs, labels = [], []
+    for frame in source:
+        interval = pipeline.step(frame).interval
+        if interval is None or interval.kind == "blink":
+            continue
+        seen = next((e for e in coming if e.onset < interval.offset and interval.onset < e.offset), None)
+        if seen is None:
+            continue
+        coming.remove(seen)
+        missed -= 1
+        onset, apex = (pipeline.clip.nearest(at).magnified for at in (interval.onset, interval.apex))
+        inputs.append(represent(onset, apex=apex, recipe=recipe))
+        labels.append(recipe.labels.index(seen.label))
+    return _clips(inputs, labels=labels, missed=missed, stream=stream, recipe=recipe)
+
+
+def _expressions(source: SyntheticSource) -> list[TrueEvent]:
+    return [event for event in source.truth if event.kind == "micro"]
+
+
+def _clips(
+    inputs: list[NDArray[np.float32]], *, labels: list[int], missed: int, stream: Stream, recipe: Recipe
+) -> Clips:
     size = recipe.input_size
     return Clips(
         np.array(inputs, np.float16).reshape(-1, 3, size, size),
         np.array(labels, np.int64),
         np.full(len(labels), stream.identity, np.int64),
-        np.array(amplitudes, np.float64),
         missed,
     )
 
@@ -152,40 +191,34 @@ class _KnownPlace:
         return [Detection((left, top, right - left, bottom - top), landmarks, 1.0)]
 
 
-class _LiveWay:
-    """Track and magnify as a live stream does, and remember the magnified crops by frame number."""
+class _KnownWay:
+    """Track and magnify as a live stream does, but draw only the frames around each expression."""
 
-    def __init__(self, source: SyntheticSource, *, detector: FaceDetector, recipe: Recipe) -> None:
+    def __init__(self, source: SyntheticSource, *, recipe: Recipe) -> None:
         self._source = source
-        self._detector = detector
-        self._tracker = FaceTracker(detector)
-        self._magnifier = Magnifier(
-            fps=_FPS, factor=recipe.factor, band_hz=recipe.band_hz, method="linear", device="cpu"
-        )
+        self._detector = _KnownPlace(source)
+        self._tracker = FaceTracker(self._detector)
+        self._magnifier = Magnification(
+            factor=recipe.factor, band_hz=recipe.band_hz, method=recipe.method
+        ).magnifier(_FPS)
 
     def watch(self, event: TrueEvent) -> dict[int, NDArray[np.uint8]] | None:
-        """Give the magnified crops around an expression, None if the face was not held all the time."""
+        """Give the magnified crops around an expression, by frame number; None if the face was lost."""
         first = max(0, math.floor((event.onset - _LEAD_S) * _FPS))
         last = math.ceil(event.apex * _FPS) + _LATE_FRAMES
-        keep_from = math.floor(event.onset * _FPS) - _JITTER_FRAMES
+        keep_from = max(first, math.floor(event.onset * _FPS) - _JITTER_FRAMES)
         self._magnifier.reset()
         crops: dict[int, NDArray[np.uint8]] = {}
-        held: deque[bool] = deque(maxlen=last - first)
         for number in range(first, last + 1):
             frame = self._source.frame(number)
-            if isinstance(self._detector, _KnownPlace):
-                self._detector.at = frame.time
+            self._detector.at = frame.time
             face = self._tracker.update(frame)
-            held.append(face is not None and not face.restarted)
-            if face is None:
-                continue
-            if face.restarted:
-                self._magnifier.reset()
+            if face is None or (face.restarted and number > first):
+                return None
             magnified = self._magnifier(face.luma, time=frame.time)
             if number >= keep_from:
-                crops[number] = magnified.copy()
-        whole = len(crops) == last + 1 - max(keep_from, first) and all(held)
-        return crops if whole else None
+                crops[number] = magnified
+        return crops
 
 
 def _pick(
@@ -200,7 +233,7 @@ def _pick(
 
 
 def _vary(
-    onset: NDArray[np.uint8], *, apex: NDArray[np.uint8], rng: np.random.Generator
+    onset: NDArray[np.uint8], apex: NDArray[np.uint8], *, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Move, turn and scale both crops alike, and change the light between them."""
     side = onset.shape[0]
