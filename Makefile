@@ -22,7 +22,7 @@ setup: $(DEV)
 lint: $(DEV) typing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.typing $(BIN)/mypy -p magnifyme
+	$(BIN)/mypy -p magnifyme
 	$(BIN)/mypy tests
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 

@@ -26,11 +26,25 @@ class Source(Protocol):
     and "stopped". `warnings` are for people, one line each.
     """
 
-    name: str
-    fps: float | None
-    status: str
-    reconnects: int
-    warnings: list[str]
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def fps(self) -> float | None:
+        """The nominal rate."""
+
+    @property
+    def status(self) -> str:
+        """How it is doing."""
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made again."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What people should know."""
 
     @property
     def live(self) -> bool:
