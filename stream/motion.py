@@ -65,12 +65,15 @@ _FIT_FLOOR_PX = 0.01  # residuals below this are noise: they get full weight
 class Motion:
     """Displacement of the face's parts in crop pixels (x to the right, y down), free of the head's motion.
 
-    `regions` float64 [len(REGIONS), 2]; `patches` float64 [P, 2], in the order of `PATCH_CENTRES`. The zero
-    is arbitrary but the same until `reset()`: only differences in time mean something.
+    `regions` float64 [len(REGIONS), 2]; `patches` float64 [P, 2], in the order of `patch_centres`. The zero
+    is arbitrary but the same until `reset()`: only differences in time mean something. `unexplained` float64
+    [len(REGIONS)] is the change that is no small displacement, as the square of the displacement in px² that
+    would change as much: noise, and what one step cannot follow, such as a lid that closes.
     """
 
     regions: Float64Array
     patches: Float64Array
+    unexplained: Float64Array
 
 
 class RegionalMotion:
@@ -85,7 +88,7 @@ class RegionalMotion:
         self._rigidity = rigidity[self._rigid_patches]
         self._basis = _similarity_basis(self._centres)
         blocks = CROP_SIZE // _BLOCK
-        self._sums: Float32Array = np.zeros((4, blocks, blocks), np.float32)
+        self._sums: Float32Array = np.zeros((5, blocks, blocks), np.float32)
         self._mean: Float32Array = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
         self._reference: _Reference | None = None
         self.reset()
@@ -100,17 +103,11 @@ class RegionalMotion:
         """How much each patch belongs to each region, 0 to 1, float64 [len(REGIONS), P]."""
         return self._membership
 
-    @property
-    def patch_trust(self) -> Float64Array:
-        """How much structure each patch of the reference has, 0 (flat: reports zero) to 1, float64 [P]."""
-        if self._reference is None:
-            return np.zeros(len(self._centres))
-        return self._reference.trust
-
     def reset(self) -> None:
         """Forget the reference: the next frame becomes it, and the zero."""
         self._reference = None
-        self._offset = Motion(np.zeros((len(REGIONS), 2)), np.zeros((len(self._centres), 2)))
+        self._region_offset = np.zeros((len(REGIONS), 2))
+        self._patch_offset = np.zeros((len(self._centres), 2))
         self._mean_frames = 0
         self._mean_from = self._renew_at = 0.0
 
@@ -123,7 +120,7 @@ class RegionalMotion:
         if self._reference is None:
             self._reference = self._make_reference(picture)
             self._mean_from, self._renew_at = time, time + _FIRST_RENEWAL_S
-        motion = _add(self._offset, self._displacement(picture))
+        motion = self._displacement(picture)
         if not quiet:
             self._mean_frames = 0
             self._mean_from, self._renew_at = time, max(self._renew_at, time + _MEAN_S)
@@ -138,7 +135,8 @@ class RegionalMotion:
 
     def _renew(self, time: float) -> None:
         self._mean *= np.float32(1.0 / self._mean_frames)
-        self._offset = _add(self._offset, self._displacement(self._mean))
+        way = self._displacement(self._mean)
+        self._region_offset, self._patch_offset = way.regions, way.patches
         self._reference = self._make_reference(self._mean.copy())
         self._mean_from, self._renew_at = time + _RENEW_S - _MEAN_S, time + _RENEW_S
         self._mean_frames = 0
@@ -147,12 +145,15 @@ class RegionalMotion:
         reference = self._reference
         assert reference is not None
         _block_sums(picture, reference.picture, reference.gradient, self._sums)
-        # Separable Gaussian windows over the blocks: [4, grid, grid] -> [P, 4].
-        sums = (self._blur @ self._sums @ self._blur.T).reshape(4, -1).T[self._inside]
-        patches = np.matmul(reference.solve, sums[:, :, None].astype(np.float64))[:, :, 0]
+        # Separable Gaussian windows over the blocks: [5, grid, grid] -> [P, 5].
+        sums = (self._blur @ self._sums @ self._blur.T).reshape(5, -1).T[self._inside].astype(np.float64)
+        solution = np.matmul(reference.solve, sums[:, :4, None])[:, :, 0]
+        rest = np.maximum(sums[:, 4] - (solution * sums[:, :4]).sum(axis=1), 0.0)
+        unexplained = (self._membership @ rest) / reference.region_energy
+        patches = solution[:, :2]
         patches = patches - self._head_motion(patches, reference=reference)
         regions = (reference.regions @ patches.reshape(-1)).reshape(-1, 2)
-        return Motion(regions, patches)
+        return Motion(regions + self._region_offset, patches + self._patch_offset, unexplained)
 
     def _head_motion(self, patches: Float64Array, *, reference: _Reference) -> Float64Array:
         """Fit one similarity transform to the rigid patches of [P, 2]; return its displacement [P, 2]."""
@@ -195,12 +196,10 @@ class RegionalMotion:
         ridge[:, 0, 0] = ridge[:, 1, 1] = flat
         ridge[:, 2, 2] = ridge[:, 3, 3] = 1e-3 * pixels
         inverse = np.linalg.inv(normal + ridge)
-        solve = np.ascontiguousarray(inverse[:, :2, :])
         # The displacement's inverse covariance for unit noise: what is left of the gradient's energy once
         # gain and offset have taken their share.
         information = np.linalg.inv(inverse[:, :2, :2]) - flat[:, None, None] * np.eye(2)
         trace = np.trace(information, axis1=1, axis2=2) / 2.0
-        trust = trace / (trace + flat)
         member = self._membership[:, :, None, None] * information  # [R, P, 2, 2]
         total = member.sum(axis=1) + 0.1 * float(flat.mean()) * np.eye(2)
         regions = np.matmul(np.linalg.inv(total)[:, None], member)  # [R, P, 2, 2]
@@ -209,7 +208,8 @@ class RegionalMotion:
         weighted = information[self._rigid_patches] * self._rigidity[:, None, None]
         rigid_right = np.ascontiguousarray(np.matmul(basis.swapaxes(1, 2), weighted))
         rigid_normal = np.matmul(rigid_right, basis).reshape(-1, 16)
-        return _Reference(picture, gradient, solve, trust, regions, rigid_right, rigid_normal)
+        region_energy = self._membership @ (trace + flat)
+        return _Reference(picture, gradient, inverse, regions, region_energy, rigid_right, rigid_normal)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,15 +218,11 @@ class _Reference:
 
     picture: Float32Array  # [S, S]
     gradient: Float32Array  # [2, S, S], x and y, grey levels per px
-    solve: Float64Array  # [P, 2, 4]: from a patch's sums to its displacement
-    trust: Float64Array  # [P], 0 to 1
+    solve: Float64Array  # [P, 4, 4]: from a patch's sums to its displacement, gain and offset
     regions: Float64Array  # [2 R, 2 P]: from the patches' displacement to the regions'
+    region_energy: Float64Array  # [R]: the energy of the gradient in one direction
     rigid_right: Float64Array  # [Q, 4, 2]: from a rigid patch's displacement to its share in the fit
     rigid_normal: Float64Array  # [Q, 16]: and that share's normal matrix
-
-
-def _add(a: Motion, b: Motion) -> Motion:
-    return Motion(a.regions + b.regions, a.patches + b.patches)
 
 
 def _derivative(picture: Float32Array, *, axis: int) -> Float32Array:
@@ -333,11 +329,11 @@ def _similarity_basis(centres: Float64Array) -> Float64Array:
 def _block_sums(
     picture: Float32Array, reference: Float32Array, gradient: Float32Array, sums: Float32Array
 ) -> None:
-    """Sum -gx·d, -gy·d, R·d and d over blocks into `sums` [4, H / 8, W / 8]."""
+    """Sum -gx·d, -gy·d, R·d, d and d² over blocks into `sums` [5, H / 8, W / 8]."""
     scale, middle = np.float32(1.0 / _GAIN_SCALE), np.float32(128.0)
     for block_row in range(sums.shape[1]):
         for block_column in range(sums.shape[2]):
-            sx = sy = sr = s1 = np.float32(0.0)
+            sx = sy = sr = s1 = s2 = np.float32(0.0)
             for row in range(block_row * _BLOCK, (block_row + 1) * _BLOCK):
                 for k in range(_BLOCK):
                     column = block_column * _BLOCK + k
@@ -347,7 +343,9 @@ def _block_sums(
                     sy -= gradient[1, row, column] * d
                     sr += (r - middle) * d
                     s1 += d
+                    s2 += d * d
             sums[0, block_row, block_column] = sx
             sums[1, block_row, block_column] = sy
             sums[2, block_row, block_column] = sr * scale
             sums[3, block_row, block_column] = s1
+            sums[4, block_row, block_column] = s2

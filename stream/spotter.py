@@ -34,14 +34,11 @@ MICRO_S = 0.5
 # Onset and offset are each read to about 20 ms: that error must not turn 500 ms into more.
 _MICRO_SLACK_S = 0.03
 _EYES = np.array([name.startswith("eye") for name in REGIONS])
-# A lid that closes moves by ten pixels and drags what is near it; in a micro-expression lids move by some
-# tenths. So a share of what the lids move is not believed elsewhere: a small one up to this, then all of it.
-_LID_CLOSES_PX = 0.4
-_LID_DRAG = 0.15
+# A lid that closes drags what is near it: the share of the lids' motion that is not believed elsewhere.
 _LID_SHARE = np.array(
-    [{"brow": 1.6, "eye": 0.0, "nose": 0.25, "cheek": 0.25}.get(n.split("_")[0], 0.1) for n in REGIONS]
+    [{"brow": 0.5, "eye": 0.0, "nose": 0.06, "cheek": 0.06}.get(n.split("_")[0], 0.02) for n in REGIONS]
 )
-_NEAR_LIDS = _LID_SHARE > 0.2
+_NEAR_LIDS = _LID_SHARE > 0.05
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 _NOISE_FACTOR = 5.0  # Thirteen regions at 200 fps: chance gets there less than once an hour.
 _SMOOTH_S = 0.04  # Half-width of the triangular mean: at 30 fps nearly none, at 200 fps a third of the noise.
@@ -114,7 +111,7 @@ class Spotter:
         motion = self._motion.measure(crop.luma, time=time, quiet=self._quiet)
         if self._rest.ready:
             self.motion_px = float(_lengths(motion.regions - self._rest.centre).max())
-        for moment in self._smoother.push(_Moment(time, motion.regions, motion.patches)):
+        for moment in self._smoother.push(_Moment(time, motion.regions, motion.patches, motion.unexplained)):
             self._remember(moment)
             if self._rest.ready:
                 self._follow(moment)
@@ -141,8 +138,10 @@ class Spotter:
 
     def _follow(self, moment: _Moment) -> None:
         moved = _lengths(moment.regions - self._rest.centre)
-        lids = float(moved[_EYES].max())
-        drag = _LID_SHARE * max(_LID_DRAG * lids, lids - _LID_CLOSES_PX)
+        # One step cannot follow a closing lid over ten pixels; how far it went shows in what is unexplained.
+        excess = np.maximum(moment.unexplained - self._rest.unexplained, 0.0)
+        travelled = np.where(_EYES, np.sqrt(moved**2 + excess), moved)
+        drag = _LID_SHARE * float(travelled[_EYES].max())
         ratio = np.maximum(moved - drag, 0.0) / self._rest.threshold
         if self._settle_until is not None:
             if ratio.max() < 1.0:
@@ -150,8 +149,8 @@ class Spotter:
             elif moment.time >= self._settle_until:
                 self._forget_rest()
             return
-        face = self._face.follow(moment.time, ratio=ratio, moved=moved)
-        eyes = self._eyes.follow(moment.time, ratio=ratio, moved=moved)
+        face = self._face.follow(moment.time, ratio=ratio, moved=travelled)
+        eyes = self._eyes.follow(moment.time, ratio=ratio, moved=travelled)
         if face is not None and not self._is_shadow(face, of=self._eyes):
             self._found.append(self._read(face))
         if eyes is not None and not self._is_part(eyes, of=self._face):
@@ -218,11 +217,12 @@ class Spotter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moment:
-    """The displacement at one time: regions [R, 2] and patches [P, 2]."""
+    """A `Motion` with its time, for the newest crop or smoothed."""
 
     time: float
     regions: Float64Array
     patches: Float64Array
+    unexplained: Float64Array
 
 
 def _time_of(moment: _Moment) -> float:
@@ -255,17 +255,19 @@ class _Smoother:
         total = sum(weight for _, weight in near)
         regions = sum(weight / total * m.regions for m, weight in near)
         patches = sum(weight / total * m.patches for m, weight in near)
-        return _Moment(time, np.asarray(regions), np.asarray(patches))
+        unexplained = sum(weight / total * m.unexplained for m, weight in near)
+        return _Moment(time, np.asarray(regions), np.asarray(patches), np.asarray(unexplained))
 
 
 class _Rest:
     """Where the regions are when nothing happens, and how much they wander there."""
 
     def __init__(self) -> None:
-        self._samples: deque[Float64Array] = deque(maxlen=round(_REST_S / _REST_STEP_S))
+        self._samples: deque[_Moment] = deque(maxlen=round(_REST_S / _REST_STEP_S))
         self._next = -math.inf
         self.centre: Float64Array = np.zeros((len(REGIONS), 2))
         self.sigma: Float64Array = np.zeros(len(REGIONS))
+        self.unexplained: Float64Array = np.zeros(len(REGIONS))
 
     @property
     def ready(self) -> bool:
@@ -281,8 +283,9 @@ class _Rest:
             return
         # Half a step of slack: a clock that trembles must not halve the samples of a 30 fps camera.
         self._next = moment.time + 0.75 * _REST_STEP_S
-        self._samples.append(moment.regions)
-        samples = np.stack(self._samples)
+        self._samples.append(moment)
+        samples = np.stack([m.regions for m in self._samples])
+        self.unexplained = np.median([m.unexplained for m in self._samples], axis=0)
         self.centre = np.median(samples, axis=0)
         spread = 1.4826 * np.median(np.abs(samples - self.centre), axis=0)
         self.sigma = np.sqrt((spread**2).mean(axis=1))
