@@ -82,7 +82,7 @@ def _faded_change(
 def _add_change(
     change: NDArray[np.float32], m: NDArray[np.float64], origin: tuple[int, int], out: NDArray[np.uint8]
 ) -> None:
-    """Add the change, sampled bilinearly at float coordinates, to a part of the frame that starts at `origin`."""
+    """Add the change, sampled bilinearly, to the part of the frame that starts at `origin` (x, y)."""
     size = change.shape[0]
     last = size - 1.0
     for row in range(out.shape[0]):
