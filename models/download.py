@@ -79,7 +79,7 @@ def fetch(
             part.write_bytes(b"")
             raise ModelError(f"{url} holds another file than expected: sha256 {found}, expected {sha256}")
         part.replace(path)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise ModelError(_explain(error, url=url, path=path)) from error
     finally:
         _leave_part(part, path=path)
@@ -194,7 +194,9 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _explain(error: OSError, *, url: str, path: Path) -> str:
+def _explain(error: OSError | http.client.HTTPException, *, url: str, path: Path) -> str:
+    if not isinstance(error, OSError):
+        return f"{url} does not answer as a web server does ({type(error).__name__})"
     if isinstance(error, urllib.error.HTTPError):
         return f"{url} answers {error.code} {error.reason}"
     if error.errno == errno.ENOSPC:

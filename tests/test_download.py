@@ -48,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.server.faults.pop(0) if self.server.faults else ""
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
+        if fault == "nonsense":
+            self.wfile.write(b"220 this is another service\r\n")
+            return
         if fault == "404":
             self.send_error(404)
             return
@@ -190,6 +193,14 @@ def test_another_content_than_promised_is_never_used(server: Server, tmp_path: P
 def test_an_address_that_is_gone_is_told(server: Server, tmp_path: Path) -> None:
     server.faults = ["404"]
     with pytest.raises(ModelError, match=r"model\.onnx answers 404 Not Found") as error:
+        get(server, tmp_path / "model.onnx")
+    assert_one_line(error)
+    assert files(tmp_path) == []
+
+
+def test_a_server_that_is_none_is_told(server: Server, tmp_path: Path) -> None:
+    server.faults = ["nonsense"]
+    with pytest.raises(ModelError, match="does not answer as a web server does") as error:
         get(server, tmp_path / "model.onnx")
     assert_one_line(error)
     assert files(tmp_path) == []
