@@ -163,5 +163,5 @@ class JsonDisplay(QuietDisplay):
         """Print the summary as an object."""
         self._emit("summary", **summary_record(monitor), written=[str(path) for path in written])
 
-    def _emit(self, kind: str, **values: object) -> None:
+    def _emit(self, kind: str, /, **values: object) -> None:
         print(json.dumps({"type": kind, **values}), flush=True)  # noqa: T201

@@ -14,7 +14,7 @@ DEFAULT_FACTOR = 10.0
 DEFAULT_BAND_HZ = (1.0, 5.0)
 
 Factor = Annotated[
-    float, typer.Option(min=0.0, help="How many times its own motion is added: 10 shows 0.1 px as 1.1 px.")
+    float, typer.Option(help="How many times its own motion is added: 10 shows 0.1 px as 1.1 px.")
 ]
 Band = Annotated[
     tuple[float, float], typer.Option(metavar="LOW HIGH", help="Pass band of the magnified motion in Hz.")

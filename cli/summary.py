@@ -43,6 +43,7 @@ def summary_record(monitor: Monitor) -> dict[str, Any]:
             "from_video": statistics.unrecorded,
             "from_display": statistics.dropped_behind,
         },
+        "damaged": monitor.source.damaged,
         "reconnects": monitor.source.reconnects,
         "events": dict(statistics.events),
         "model": monitor.classifier.model_id,
@@ -69,7 +70,7 @@ def summarize(monitor: Monitor, *, written: list[Path]) -> list[str]:
         )
         lines.append(
             f"dropped: {dropped['before_processing']} before processing, {dropped['from_video']} from the "
-            f"video; reconnected {figures['reconnects']} times"
+            f"video; {figures['damaged']} damaged; reconnected {figures['reconnects']} times"
         )
     lines += [f"stages, mean ms: {stages}", f"events: {kinds}"]
     if figures["made_faces"]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,15 +38,16 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 0.0005
 # A recording needs a rate before the stream has shown its own; frames keep their own times all the same.
 _ASSUMED_FPS = 30.0
-# A live source that nobody read for longer has a backlog of old pictures: it is opened anew.
-_STALE_S = 1.0
+# The live view hides the cursor; who ends the program at once gets it back.
+_SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def watch(
     source: Annotated[
         str,
         typer.Argument(
-            help="Camera number or device, rtsp://…, video file, folder of numbered images, or synthetic."
+            metavar="SOURCE",
+            help="Camera number or device, rtsp://…, video file, folder of numbered images, or synthetic.",
         ),
     ],
     model: Annotated[
@@ -75,6 +76,7 @@ def watch(
     quiet: Quiet = False,
 ) -> None:
     """Watch a stream: find the face, hold it still, magnify its motion, name the expressions."""
+    from magnifyme.models.classifier import Classifier, demo_model_path
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.events import open_store
     from magnifyme.stream.limited import LimitedSource
@@ -92,42 +94,36 @@ def watch(
             from .window import Window
 
             show = stack.enter_context(Window()).show
-        detector = open_detector(detector_model, notice=display.notice)
-        # Opened before the kernels are loaded, so that a bad source is told at once.
-        opened = open_any(source, fps=fps)
-        loading_s = prepare(display, detector=detector, magnification=magnification)
-        if opened.live and loading_s > _STALE_S:
-            opened.close()
-            opened = open_any(source, fps=fps)
-        limited = stack.enter_context(LimitedSource(opened, frames=max_frames, seconds=duration))
+        # Everything that may be wrong is looked at before the kernels are loaded, which takes a while.
+        opened = stack.enter_context(open_any(source, fps=fps))
+        rate = opened.fps or _ASSUMED_FPS
+        magnification.magnifier(rate)
+        classifier = Classifier(model or demo_model_path())
+        store = stack.enter_context(open_store(events)) if events else None
+        labels = ("original", f"magnified x{factor:g}")
+        recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels)) if output else None
         for text in opened.warnings:
             display.notice(text)
-        store = stack.enter_context(open_store(events)) if events else None
-        recorder = None
-        if output:
-            labels = ("original", f"magnified x{factor:g}")
-            recorder = stack.enter_context(Recorder(output, fps=opened.fps or _ASSUMED_FPS, labels=labels))
+        detector = open_detector(detector_model, notice=display.notice)
+        prepare(display, detector=detector, magnification=magnification)
         monitor = Monitor(
-            limited,
+            LimitedSource(opened, frames=max_frames, seconds=duration),
             magnification=magnification,
-            model=model,
+            classifier=classifier,
             detector=detector,
             events=store,
             recorder=recorder,
-            notice=display.notice,
         )
         run(monitor, display, show=show)
     display.summary(monitor, written=[path for path in (events, output) if path])
 
 
-def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> float:
-    """Load or compile the kernels, telling why it takes a while; return how many seconds it took."""
+def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> None:
+    """Load or compile the kernels, telling why it takes a while."""
     from .warm import warm_up
 
-    start = time.monotonic()
     with display.working("loading the kernels (the first run compiles them: about half a minute)"):
         warm_up(detector, magnification=magnification)
-    return time.monotonic() - start
 
 
 def run(
@@ -149,8 +145,15 @@ def run(
 def _stops_on_interrupt(monitor: Monitor) -> Iterator[None]:
     """Let the first Ctrl-C (or SIGTERM) end the stream in order, and the second one end the program."""
 
+    asked = False
+
     def interrupt(number: int, _: Any) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        nonlocal asked
+        if asked:
+            if sys.stdout.isatty():
+                os.write(1, _SHOW_CURSOR)
+            os._exit(128 + number)
+        asked = True
         monitor.stop()
 
     previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -24,11 +24,18 @@ class LimitedSource:
 
     @property
     def status(self) -> str:
+        """How the other source is doing."""
         return self._source.status
 
     @property
     def reconnects(self) -> int:
+        """How often the other source was connected again."""
         return self._source.reconnects
+
+    @property
+    def damaged(self) -> int:
+        """How many frames of the other source were damaged."""
+        return self._source.damaged
 
     def __iter__(self) -> Iterator[Frame]:
         first: float | None = None

@@ -82,8 +82,8 @@ class Monitor:
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
-    gets what it was trained on. `model` is a classifier's ONNX file, by default the demo model of the
-    package. `detector` finds faces, by default YuNet. Events are added to `events` as they become known,
+    gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
+    `detector` finds faces, by default YuNet. Events are added to `events` as they become known,
     the pictures written to `recorder`; the monitor closes neither.
 
     A file loses nothing: reading waits for processing, processing for the consumer. A live stream never
@@ -98,14 +98,14 @@ class Monitor:
         source: Source | str | int | Path,
         *,
         magnification: Magnification | None = None,
-        model: Path | None = None,
+        classifier: Classifier | None = None,
         detector: FaceDetector | None = None,
         events: EventStore | None = None,
         recorder: Recorder | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.magnification = magnification or Magnification()
-        self.classifier = Classifier(model or demo_model_path())
+        self.classifier = classifier or Classifier(demo_model_path())
         self.source = open_source(source) if isinstance(source, str | int | Path) else source
         self.statistics = Statistics()
         recipe = self.classifier.recipe

@@ -43,6 +43,10 @@ class Source(Protocol):
         """How often the connection was made again."""
 
     @property
+    def damaged(self) -> int:
+        """How many frames the decoder called damaged, given or withheld."""
+
+    @property
     def warnings(self) -> list[str]:
         """What people should know."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from magnifyme.magnify import MagnifyError
 from magnifyme.models.face_detector import HaarCascade
-from magnifyme.stream.events import open_store, read_events
+from magnifyme.stream.events import Event, open_store, read_events
 from magnifyme.stream.frame import Frame
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.monitor import Monitor
@@ -35,6 +35,7 @@ class Recorded:
 
     fps: float | None = 30.0
     reconnects = 0
+    damaged = 0
     status = "live"
 
     def __init__(self, frames: list[Frame], *, live: bool = False, fail_at: int | None = None) -> None:
@@ -125,7 +126,7 @@ def test_what_is_shown_does_not_change_what_is_named(frames: list[Frame]) -> Non
 def test_a_slow_consumer_of_a_live_stream_misses_frames_but_no_event(frames: list[Frame]) -> None:
     """Latency stays bounded: the newest frame wins, drops are counted, events come all the same."""
     monitor = Monitor(Recorded(frames, live=True), detector=HaarCascade())
-    events = []
+    events: list[Event] = []
     latencies = []
     for observation in monitor:
         events += observation.events

@@ -70,6 +70,7 @@ class SyntheticSource:
         self.fps: float | None = fps
         self.status = "connecting"
         self.reconnects = 0
+        self.damaged = 0
         self.warnings: list[str] = []
         self.face = MadeFace(size=size, identity=identity)
         self._frame_s = 1.0 / fps
