@@ -28,18 +28,19 @@ from .rigid_face import rigid_parts, whole_face
 from .similarity import apply, compose, scale_of
 
 GRID = 128
-"""Side of the grid of samples in the crop: a face 130 px wide in the picture has no finer detail, and a
-finer grid costs four times as much for a jitter that is already below the picture's noise."""
+"""Side of the grid of samples in the crop. What it samples should be smoothed to its step: pixels between
+its points are then averaged, not skipped, which about halves the jitter that noise makes. Twice the side
+would cost four times as much."""
 
 _COARSE = 4  # The search for a large motion runs on every fourth sample of a smoothed grid.
 _ITERATIONS = 12
-_CONVERGED_PX = 5e-4  # In grid pixels: a fortieth of the jitter that is promised.
+_CONVERGED_PX = 5e-4  # In grid pixels: a twentieth of the jitter that is promised.
 _HUBER = 1.5  # In standard deviations of the residual.
 _LEAST_NOISE = 0.7  # Gray levels: a picture of 8 bits is never better.
 _SKIN_PX = 0.03  # In grid pixels: how far the skin of a resting face strays from the skull.
 _MOVES_PX = 0.04  # In grid pixels, beyond what noise explains: a part that is off by more moves by itself.
 _COUNTS, _UNCERTAIN, _TRUST, _RIGHT, _DOWN = range(5)  # Columns of the table of the parts' votes.
-_LEAST_DETAIL = 1e-3
+_LEAST_DETAIL = 1e-3  # Squared gray levels: a picture without any gradient tells no motion.
 _LARGEST_STEP = 0.3  # Share of the grid: a coarse search that went further has found nothing.
 
 
