@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LIVE := $(VENV)/.live
 DEV := $(VENV)/.dev
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Setuptools warns at length about folders named like their package; there are none.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test setup lint format clean typing
 
