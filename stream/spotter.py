@@ -40,10 +40,11 @@ _LID_SHARE = np.array(
 )
 _NEAR_LIDS = _LID_SHARE > 0.05
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
-_NOISE_FACTOR = 5.0  # Thirteen regions at 200 fps: chance gets there less than once an hour.
+_NOISE_FACTOR = 5.0  # The length of a noisy vector passes five sigmas once in 270 000 times.
 _SMOOTH_S = 0.04  # Half-width of the triangular mean: at 30 fps nearly none, at 200 fps a third of the noise.
 _REST_S = 1.5  # Rest is the median of so much quiet time: three times a micro-expression.
 _REST_STEP_S = 0.03  # Rest is sampled at this interval at any rate, so that its cost and memory are the same.
+_REST_READ_S = 0.1  # Medians cost more than all else and change slowly: they are taken this often.
 _REST_LEAST_S = 0.4  # Enough to tell the noise from.
 _RELEASE = 0.3  # Of the peak: below it the expression is going.
 _RELEASE_FLOOR = 0.5  # Of the threshold.
@@ -264,7 +265,7 @@ class _Rest:
 
     def __init__(self) -> None:
         self._samples: deque[_Moment] = deque(maxlen=round(_REST_S / _REST_STEP_S))
-        self._next = -math.inf
+        self._next = self._read_at = -math.inf
         self.centre: Float64Array = np.zeros((len(REGIONS), 2))
         self.sigma: Float64Array = np.zeros(len(REGIONS))
         self.unexplained: Float64Array = np.zeros(len(REGIONS))
@@ -281,9 +282,12 @@ class _Rest:
     def add(self, moment: _Moment) -> None:
         if moment.time < self._next:
             return
-        # Half a step of slack: a clock that trembles must not halve the samples of a 30 fps camera.
+        # A quarter of slack: a clock that trembles must not halve the samples of a 30 fps camera.
         self._next = moment.time + 0.75 * _REST_STEP_S
         self._samples.append(moment)
+        if not self.ready or moment.time < self._read_at:
+            return
+        self._read_at = moment.time + _REST_READ_S
         samples = np.stack([m.regions for m in self._samples])
         self.unexplained = np.median([m.unexplained for m in self._samples], axis=0)
         self.centre = np.median(samples, axis=0)
