@@ -59,7 +59,7 @@ def fetch(
     if path.is_file() and _digest(path) == sha256:
         return path
     if os.environ.get(_OFFLINE, "0") not in ("", "0"):
-        raise ModelError(f"{path} is not there, and {_OFFLINE} forbids fetching it from {url}")
+        raise ModelError(f"{path} is not there, and {_OFFLINE} forbids fetching {url}")
     deadline = None if limit_s is None else time.monotonic() + limit_s
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
 import av
 
-from .errors import NotAVideo, SourceError, SourceNotFound
+from .errors import NotAVideo, SourceError
 from .frame import Frame, eight_bit, frame_from_av
+from .numbered import numbered_pictures
 from .timeline import Timeline
 from .upright import upright
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 # What files begin with says more than their suffix.
 _DECODERS = (
     (b"\x89PNG", "png"),
@@ -26,7 +24,6 @@ _DECODERS = (
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
 )
-_LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
 class ImageFolder:
@@ -51,8 +48,7 @@ class ImageFolder:
         self.fps: float | None = fps
         self._interval_s = 1.0 / fps
         self.status = "live"
-        self.warnings: list[str] = []
-        self._pictures = self._numbered(Path(path))
+        self._pictures, self.warnings = numbered_pictures(Path(path))
         self.duration = (self._pictures[-1][0] - self._pictures[0][0] + 1) / fps
         self._done = 0
         self._timeline = Timeline(live=False, fps=fps)
@@ -100,34 +96,6 @@ class ImageFolder:
         """End the iteration; there is nothing to close."""
         self._stop.set()
 
-    def _numbered(self, folder: Path) -> list[tuple[int, Path]]:
-        if not folder.is_dir():
-            raise SourceNotFound(f"{self.name}: no such folder")
-        files = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file()]
-        if not files:
-            kinds = ", ".join(sorted(suffix[1:] for suffix in _SUFFIXES))
-            raise NotAVideo(f"{self.name} holds no pictures ({kinds}): give a folder that does, or a video")
-        found = [(match, path) for path in files if (match := _LAST_NUMBER.search(path.stem))]
-        if not found:
-            raise NotAVideo(f"the pictures in {self.name} have no numbers in their names: number them")
-        pictures = sorted((int(match[1]), path) for match, path in found)
-        for (number, path), (other, twin) in pairwise(pictures):
-            if number == other:
-                raise NotAVideo(
-                    f"{self.name} holds two pictures with number {number}, {path.name} and {twin.name}: "
-                    "keep one series in a folder"
-                )
-        if len(found) < len(files):
-            self.warnings.append(_count(len(files) - len(found), "picture") + " without a number left out")
-        holes = [
-            later - earlier - 1 for (earlier, _), (later, _) in pairwise(pictures) if later > earlier + 1
-        ]
-        if holes:
-            self.warnings.append(
-                f"{_count(len(holes), 'gap')} in the numbering: {_count(sum(holes), 'picture')} missing"
-            )
-        return pictures
-
     def _read(self, path: Path) -> av.VideoFrame:
         """Decode one picture file, upright, in the planes of its own format where it has any."""
         problem = "is not a picture that can be decoded"
@@ -145,7 +113,3 @@ class ImageFolder:
             raise NotAVideo(f"{path} {problem}: mend it or take it away")
         picture = eight_bit(pictures[0])
         return upright(picture) if picture.rotation else picture
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

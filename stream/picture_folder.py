@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -16,14 +14,15 @@ from numpy.typing import NDArray
 
 from .errors import NotAVideo, SourceError, StoreError
 from .magnification import Magnification
+from .numbered import numbered_pictures
 from .whole import whole_folder
 
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
 
-_KINDS = frozenset([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"])
-_NUMBER = re.compile(r"(\d+)\D*$")
 # 95 keeps what is magnified; full chroma resolution, so that colour is not averaged again.
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+# Above 100, WebP is lossless.
+_QUALITY = {".jpg": _JPEG, ".jpeg": _JPEG, ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}
 # Pictures read before they are needed, and written while others are magnified: hides the disk's waits.
 _AHEAD = 8
 
@@ -39,15 +38,17 @@ def magnify_folder(
 ) -> int:
     """Magnify the numbered pictures of a folder into `target`; gives their count.
 
-    Names and kind stay (png without loss, jpg at quality 95); gray stays gray, transparency is kept where
+    Names and kind stay (without loss, but jpg at quality 95); gray stays gray, transparency is kept where
     the kind has it. Pictures of more than 8 bits become 8. A picture's time is its number over the rate.
     """
     if fps is None:
         raise SourceError(f"{source.name} is a folder of pictures, which tell no rate: give --fps")
-    numbered = numbered_pictures(source)
-    times = _times(numbered, fps=fps, notice=notice)
+    numbered, odd = numbered_pictures(source)
+    for line in odd:
+        notice(line)
     magnifier = magnification.magnifier(fps)
     paths = [path for _, path in numbered]
+    times = [(number - numbered[0][0]) / fps for number, _ in numbered]
     deep = 0
     with whole_folder(target) as partial, ThreadPoolExecutor(thread_name_prefix="pictures") as pool:
         written: deque[Future[None]] = deque()
@@ -69,26 +70,6 @@ def magnify_folder(
     return len(paths)
 
 
-def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
-    """List the pictures of a folder with the last number in their names, in its order."""
-    found: list[tuple[int, Path]] = []
-    for path in folder.iterdir():
-        number = _NUMBER.search(path.stem)
-        if path.suffix.lower() in _KINDS and number and not path.name.startswith("."):
-            found.append((int(number[1]), path))
-    if not found:
-        kinds = ", ".join(sorted(_KINDS))
-        raise NotAVideo(f"{folder.name} holds no numbered pictures (such as 001.png; {kinds})")
-    found.sort()
-    for (first, one), (second, other) in pairwise(found):
-        if first == second:
-            raise NotAVideo(
-                f"{folder.name} holds several series ({one.name} and {other.name} have the same number): "
-                "give each a folder of its own"
-            )
-    return found
-
-
 def read_picture(path: Path) -> Picture:
     """Read a picture: gray [H, W], BGR [H, W, 3] or BGRA [H, W, 4], uint8 or uint16."""
     # JPEG says by a tag which way is up and its writer writes none: its pixels are turned upright here.
@@ -107,9 +88,7 @@ def read_picture(path: Path) -> Picture:
 
 def write_picture(picture: NDArray[np.uint8], *, path: Path) -> None:
     """Write a picture in the kind that its name says."""
-    done, data = cv2.imencode(
-        path.suffix.lower(), picture, _JPEG if path.suffix.lower().startswith(".jp") else []
-    )
+    done, data = cv2.imencode(path.suffix.lower(), picture, _QUALITY.get(path.suffix.lower(), []))
     if not done:
         raise StoreError(f"{path.name} cannot be written as {path.suffix}")
     data.tofile(path)
@@ -144,15 +123,6 @@ def exchange_luma(
     if picture.shape[2] == 4:
         colour = np.dstack([colour, picture[:, :, 3]])
     return np.asarray(colour, np.uint8)
-
-
-def _times(numbered: list[tuple[int, Path]], *, fps: float, notice: Callable[[str], None]) -> list[float]:
-    """Give each picture's time in seconds: a hole in the numbering is a gap in time."""
-    numbers = [number for number, _ in numbered]
-    missing = [later - earlier - 1 for earlier, later in pairwise(numbers) if later > earlier + 1]
-    if missing:
-        notice(f"gaps in the numbering: {len(missing)}, pictures missing: {sum(missing)}")
-    return [(number - numbers[0]) / fps for number in numbers]
 
 
 def _ahead(pool: ThreadPoolExecutor, paths: list[Path]) -> Iterator[Picture]:

@@ -66,7 +66,7 @@ def test_sixteen_bits_gaps_and_orientation_in_folders(tmp_path: Path, rng: np.ra
         deep = np.full((32, 48), 257 * 10 * number, np.uint16)
         cv2.imwrite(str(source / f"{number:03}.png"), deep)
     target, notices, _ = magnified(source, "out", fps=100.0)
-    assert "gaps in the numbering: 1, pictures missing: 3" in notices
+    assert "1 gap in the numbering: 3 pictures missing" in notices
     assert any("16 bits" in notice for notice in notices)
     first = cv2.imread(str(target / "001.png"), cv2.IMREAD_UNCHANGED)
     assert first is not None
