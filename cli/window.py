@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _TITLE = "MagnifyMe: original | magnified (q ends)"
 _GREEN = (80, 220, 80)
-_WHITE = (255, 255, 255)
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+# A window this wide fits the screens of today's notebooks.
+_WIDEST_PX = 1280
 # An event's name stays in the picture for so long, in seconds of the stream.
 _EVENT_SHOWN_S = 3.0
 
@@ -30,10 +32,10 @@ class Window:
 
     def __init__(self) -> None:
         _require_screen()
-        self._event: Event | None = None
+        self._drawing = Drawing()
+        self._opened = False
 
     def __enter__(self) -> Self:
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         return self
 
     def __exit__(
@@ -43,9 +45,23 @@ class Window:
 
     def show(self, observation: Observation) -> bool:
         """Show an observation; False when the user has pressed q or Esc or closed the window."""
-        cv2.imshow(_TITLE, self.picture(observation))
+        picture = self._drawing.picture(observation)
+        if not self._opened:
+            self._opened = True
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            height, width = picture.shape[:2]
+            shrink = min(1.0, _WIDEST_PX / width)
+            cv2.resizeWindow(_TITLE, round(width * shrink), round(height * shrink))
+        cv2.imshow(_TITLE, picture)
         key = cv2.waitKey(1) & 0xFF
         return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+
+
+class Drawing:
+    """Draws observations; remembers the last event."""
+
+    def __init__(self) -> None:
+        self._event: Event | None = None
 
     def picture(self, observation: Observation) -> NDArray[np.uint8]:
         """Draw original and magnified side by side, BGR uint8 [H, 2 W, 3]."""
@@ -53,17 +69,18 @@ class Window:
         pair = np.hstack([frame.bgr(), frame.bgr(luma=observation.magnified_luma())])
         if observation.events:
             self._event = observation.events[-1]
+        line = max(1, frame.size[1] // 360)
         if observation.face is not None:
             x, y, width, height = (round(value) for value in observation.face.box)
-            cv2.rectangle(pair, (x, y), (x + width, y + height), _GREEN, 1, cv2.LINE_AA)
+            cv2.rectangle(pair, (x, y), (x + width, y + height), _GREEN, line, cv2.LINE_AA)
         if self._event is not None and frame.time - self._event.offset < _EVENT_SHOWN_S:
-            name = self._event.label or self._event.kind
-            text = (
-                f"{name} (demo model, made faces)" if self._event.made_faces and self._event.label else name
-            )
-            cv2.putText(
-                pair, text, (10, frame.size[1] - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _WHITE, 1, cv2.LINE_AA
-            )
+            text = self._event.label or self._event.kind
+            if self._event.label and self._event.made_faces:
+                text += " (demo model, made faces)"
+            place, size = (10, frame.size[1] - 14), frame.size[1] / 700
+            # Dark below light: readable on any picture.
+            for colour, stroke in ((_BLACK, 4 * line), (_WHITE, line)):
+                cv2.putText(pair, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, stroke, cv2.LINE_AA)
         return pair
 
 
