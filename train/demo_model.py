@@ -170,8 +170,8 @@ to judge anyone. MIT licence, as the program.
 
 The onset's and the apex's crop, registered and magnified (linear, factor {RECIPE.factor:g}, band
 {RECIPE.band_hz[0]:g} to {RECIPE.band_hz[1]:g} Hz), as "difference" of {RECIPE.input_size} pixels square:
-apex minus onset, onset, apex. Output: probabilities of {", ".join(labels)}. The recipe stands in the file's
-metadata under `magnifyme.recipe`.
+apex minus onset, onset, apex. Output: probabilities of
+{", ".join(labels)}. The recipe stands in the file's metadata under `magnifyme.recipe`.
 
 ## What it was trained on
 
@@ -194,7 +194,8 @@ spotter. Spotted: {table.sum()} of {made}. Of those, **{accuracy:.1%}** were nam
 {rows}
 
 All identities are variants of one photograph, and their expressions come from the same few displacement
-fields as those trained on: accuracy on people is unknown and certainly far lower.
+fields as those trained on: accuracy on people is unknown and certainly far lower. It names one of the five
+for any movement; it has no word for "none of these".
 
 ## Make it again
 
@@ -261,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         minutes=(time.monotonic() - begin) / 60,
     )
     chosen.out.with_suffix(".md").write_text(text, encoding="utf-8")
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
