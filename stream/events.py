@@ -12,13 +12,13 @@ import math
 import os
 import sqlite3
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from .closing import Closing
 from .errors import StoreError
 
 SCHEMA_VERSION = 1
@@ -83,7 +83,7 @@ class Event:
 _COLUMNS = tuple(field.name for field in fields(Event))
 
 
-class EventStore(ABC):
+class EventStore(Closing):
     """A file that events are added to, from any thread; a context manager that closes it."""
 
     @abstractmethod
@@ -93,14 +93,6 @@ class EventStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the file; closing again does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_store(path: str | Path) -> EventStore:

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import av
 
+from .closing import Closing
 from .errors import NotAVideo, SourceError
 from .frame import Frame, eight_bit, frame_from_av
 from .numbered import numbered_pictures
@@ -26,7 +26,7 @@ _DECODERS = (
 )
 
 
-class ImageFolder:
+class ImageFolder(Closing):
     """Read `006_05562.jpg`, `img46.png`, ... in the order of their last number, at `fps` pictures a second.
 
     Numbers may be padded with zeros or not. A picture keeps its place in time, (number - first) / fps, so
@@ -54,14 +54,6 @@ class ImageFolder:
         self._timeline = Timeline(live=False, fps=fps)
         self._stop = threading.Event()
         self._read(self._pictures[0][1])  # tell at once what is no picture
-
-    def __enter__(self) -> ImageFolder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return len(self._pictures)

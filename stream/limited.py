@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
+from .closing import Closing
 from .frame import Frame
 from .source import Source
 
 
-class LimitedSource:
+class LimitedSource(Closing):
     """The first `frames` frames, or the first `seconds` of stream time, of another source."""
 
     def __init__(self, source: Source, *, frames: int | None = None, seconds: float | None = None) -> None:
@@ -56,11 +55,3 @@ class LimitedSource:
     def close(self) -> None:
         """Give the source back; from the iterating thread."""
         self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

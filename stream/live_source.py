@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import av
 
+from .closing import Closing
 from .demuxer import Picture
 from .errors import SourceError, SourceRefused, SourceTimeout
 from .frame import Frame, eight_bit, frame_from_av
@@ -43,7 +43,7 @@ class Connection(Protocol):
         """Let go of it."""
 
 
-class LiveSource:
+class LiveSource(Closing):
     """Iterate the frames of a live stream, which may stall, break and come back, until `stop`.
 
     A thread of its own connects, reads and closes, because FFmpeg's reads cannot be broken off from
@@ -81,14 +81,6 @@ class LiveSource:
         self._thread.start()
         self._wait_until_open(timeout_s)
         self._patience_s = timeout_s + 2.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Give frames until `stop`, the oldest of those that wait first."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from magnifyme.models.classifier import Classifier, Prediction, demo_model_path
 from magnifyme.models.face_detector import FaceDetector, open_detector
 
+from .closing import Closing
 from .compose import place_back
 from .events import Event, EventStore
 from .face import FaceCrop
@@ -78,7 +77,7 @@ class _Marked:
     apex: NDArray[np.uint8] | None
 
 
-class Monitor:
+class Monitor(Closing):
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
@@ -148,14 +147,6 @@ class Monitor:
         if rest and self._last is not None:
             # The last expression was named after the last frame: that frame is delivered again with it.
             yield replace(self._last, events=rest)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def stop(self) -> None:
         """End the stream; observations go on until everything read has been delivered. From any thread."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import cv2
@@ -20,6 +18,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from .closing import Closing
 from .errors import StoreError
 from .frame import Frame, plane_view, write_plane
 
@@ -41,7 +40,7 @@ _LEAST_LABEL_PX = 96  # On smaller pictures a label would hide the face.
 Plane = NDArray[np.uint8]
 
 
-class Recorder:
+class Recorder(Closing):
     """Write frames and their magnified luma side by side as H.264 (MPEG-4 where libx264 is missing).
 
     `path` ends in .mp4, .mov or .mkv; an existing file is replaced. `fps` is the nominal rate: frames have
@@ -80,14 +79,6 @@ class Recorder:
         self._epoch_ticks = 0
         self._last_ticks = -1
         self.frames = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def write(self, frame: Frame, *, magnified: Plane) -> None:
         """Add a frame, with its magnified luma uint8 [H, W]; raise StoreError if it cannot be written."""
@@ -260,7 +251,7 @@ def _render_labels(
     stamps: list[tuple[Plane, int, int]] = []
     if labels is None or min(width, height) < _LEAST_LABEL_PX:
         return stamps
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, height / 1000.0)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.5, height / 800.0)
     for half, text in enumerate(labels):
         (text_width, text_height), baseline = cv2.getTextSize(text, font, scale, 1)
         stamp = np.zeros((text_height + baseline + 4, text_width + 6), np.uint8)

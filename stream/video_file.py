@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import av
 
+from .closing import Closing
 from .demuxer import Demuxer, Picture
 from .errors import NotAVideo, SourceNotFound, SourceRefused
 from .frame import Frame, eight_bit, frame_from_av
@@ -20,7 +20,7 @@ from .upright import upright
 _NOT_VIDEOS = ("tty", "image2", "_pipe")
 
 
-class VideoFile:
+class VideoFile(Closing):
     """Read a file that FFmpeg decodes, losing nothing: damaged pictures are given too, and say so.
 
     `rotation` is what the file asks for, in degrees counter-clockwise; pictures come upright unless
@@ -50,14 +50,6 @@ class VideoFile:
             raise
         self.rotation = self._next[0].picture.rotation
         self.status = "live"
-
-    def __enter__(self) -> VideoFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Give the frames to the end of the file or until `stop`; going on where the last loop left."""

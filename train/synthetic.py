@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifyme.stream.closing import Closing
 from magnifyme.stream.frame import Frame, frame_from_av
 
 from .expressions import DX, LID_TRAVEL, expression_field
@@ -30,7 +30,7 @@ _SWAY_RMS = np.array([0.022, 0.016, math.radians(0.5), 0.005])
 _LIGHT_HZ, _LIGHT_SHARE = (0.03, 0.11), (0.010, 0.005)
 
 
-class SyntheticSource:
+class SyntheticSource(Closing):
     """Yield frames of a face that moves as `truth` says; a `stream.source.Source`.
 
     `paced` frames come at the pace of a clock, late ones late and none skipped; otherwise as fast as they
@@ -185,19 +185,6 @@ class SyntheticSource:
         self._stopped.set()
         if self.status != "ended":
             self.status = "stopped"
-
-    def __enter__(self) -> SyntheticSource:
-        """Give the source itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _unit_field(self, event: TrueEvent) -> NDArray[np.float64]:
         return expression_field(event.action_units, landmarks=self.face.landmarks, asymmetry=event.asymmetry)
