@@ -79,15 +79,19 @@ class LinearEngine:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
         load(
-            _flat(luma, writeable=False), _geometry(luma, luma), self._base_level, self._previous, self._sums
+            flat_plane(luma, writeable=False),
+            plane_geometry(luma, luma),
+            self._base_level,
+            self._previous,
+            self._sums,
         )
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
         arguments = (
-            _flat(luma, writeable=False),
-            _flat(out, writeable=True),
-            _geometry(luma, out),
+            flat_plane(luma, writeable=False),
+            flat_plane(out, writeable=True),
+            plane_geometry(luma, out),
             self._base_level,
             self._previous,
             self._state,
@@ -106,7 +110,7 @@ class LinearEngine:
                 step_parallel(*arguments)
 
 
-def _flat(plane: NDArray[np.uint8], *, writeable: bool) -> NDArray[np.uint8]:
+def flat_plane(plane: NDArray[np.uint8], *, writeable: bool) -> NDArray[np.uint8]:
     """View a plane with contiguous rows as the stretch of memory it spans.
 
     Kernels get this and the rows' distance, so that packed, padded and read-only planes share one
@@ -117,5 +121,6 @@ def _flat(plane: NDArray[np.uint8], *, writeable: bool) -> NDArray[np.uint8]:
     return np.lib.stride_tricks.as_strided(plane, (span,), (1,), writeable=writeable)
 
 
-def _geometry(luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+def plane_geometry(luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Give height, width, and the distances between rows of `luma` and between rows of `out`."""
     return luma.shape[0], luma.shape[1], luma.strides[0], out.strides[0]

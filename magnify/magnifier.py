@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import MagnifyError
 from .linear import LinearEngine
+from .riesz import RieszEngine
 from .temporal import design_band_pass
 
-Method = Literal["linear"]
+Method = Literal["linear", "riesz"]
 Device = Literal["cpu"]
 
 # Enough for every use (papers end at 150); beyond it there is only noise.
@@ -70,11 +71,12 @@ class Magnifier:
         self._band_pass = design_band_pass(band_hz, fps=fps, order=order)
         self._period = 1.0 / fps
         self._max_gap = max(MAX_GAP_SECONDS, _MAX_GAP_FRAMES / fps)
+        self._method = method
         self._factor = float(factor)
         self._base_level = base_level
         self._cutoff = float(cutoff_wavelength_px)
         self._threads = threads
-        self._engine: LinearEngine | None = None
+        self._engine: LinearEngine | RieszEngine | None = None
         self._packed: NDArray[np.uint8] | None = None
         self._fresh = True
         self._time: float | None = None
@@ -98,14 +100,7 @@ class Magnifier:
         luma = self._readable(luma, out)
         engine = self._engine
         if engine is None or engine.shape != luma.shape:
-            engine = self._engine = LinearEngine(
-                (luma.shape[0], luma.shape[1]),
-                band_pass=self._band_pass,
-                factor=self._factor,
-                base_level=self._base_level,
-                cutoff_wavelength_px=self._cutoff,
-                threads=self._threads,
-            )
+            engine = self._engine = self._make_engine((luma.shape[0], luma.shape[1]))
             self._fresh = True
         if self._fresh:
             self._fresh = False
@@ -156,6 +151,20 @@ class Magnifier:
         """How many threads a frame is spread over."""
         return self._threads
 
+    def _make_engine(self, shape: tuple[int, int]) -> LinearEngine | RieszEngine:
+        if self._method == "riesz":
+            return RieszEngine(
+                shape, band_pass=self._band_pass, factor=self._factor, base_level=self._base_level
+            )
+        return LinearEngine(
+            shape,
+            band_pass=self._band_pass,
+            factor=self._factor,
+            base_level=self._base_level,
+            cutoff_wavelength_px=self._cutoff,
+            threads=self._threads,
+        )
+
     def _advance(self, time: float | None) -> float:
         """Move the clock to the frame's time and return the seconds passed; a break makes the state fresh."""
         last = self._time
@@ -187,8 +196,8 @@ class Magnifier:
 
 
 def _check_choices(*, method: str, device: str) -> None:
-    if method != "linear":
-        raise MagnifyError(f"method is {method!r}; this version has 'linear'")
+    if method not in get_args(Method):
+        raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
     if device != "cpu":
         raise MagnifyError(f"device is {device!r}; this version has 'cpu'")
 
