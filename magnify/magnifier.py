@@ -68,6 +68,7 @@ class Magnifier:
         _check_whole("base_level", base_level, low=0, high=1)
         _check_whole("order", order, low=1, high=_MAX_ORDER)
         _check_whole("threads", threads, low=1, high=_MAX_THREADS)
+        _check_riesz(method, cutoff_wavelength_px=cutoff_wavelength_px, threads=threads)
         self._band_pass = design_band_pass(band_hz, fps=fps, order=order)
         self._period = 1.0 / fps
         self._max_gap = max(MAX_GAP_SECONDS, _MAX_GAP_FRAMES / fps)
@@ -200,6 +201,17 @@ def _check_choices(*, method: str, device: str) -> None:
         raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
     if device != "cpu":
         raise MagnifyError(f"device is {device!r}; this version has 'cpu'")
+
+
+def _check_riesz(method: Method, *, cutoff_wavelength_px: float, threads: int) -> None:
+    if method != "riesz":
+        return
+    if cutoff_wavelength_px != 0.0:
+        raise MagnifyError(
+            f"cutoff_wavelength_px is {cutoff_wavelength_px}; riesz has no wavelength bound, leave it at 0"
+        )
+    if threads != 1:
+        raise MagnifyError(f"threads is {threads}; riesz runs in one, give 1")
 
 
 def _check_range(name: str, value: float, *, low: float, high: float) -> None:

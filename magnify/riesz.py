@@ -46,12 +46,12 @@ class RieszEngine:
         self._band_pass = band_pass
         self._amplitude = np.float32(factor * band_pass.gain)
         height, width = shape
-        pitch = width + 2 * MARGIN
-        self._source = np.zeros((height + 2 * MARGIN) * pitch, np.float32)
+        self._source = np.zeros((height + 2 * MARGIN) * (width + 2 * MARGIN), np.float32)
+        self._picture = np.zeros(height * width, np.float32)
         sizes = [shape]
         while len(sizes) <= _LAST_LEVEL:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-        picture = np.array([[MARGIN * pitch + MARGIN, height, width, pitch]], np.int64)
+        picture = np.array([[0, height, width, width]], np.int64)
         levels, size = _table(sizes[1:])
         self._planes_at = np.concatenate([picture, levels])
         self._planes = np.zeros(size, np.float32)
@@ -72,7 +72,15 @@ class RieszEngine:
     @property
     def state_bytes(self) -> int:
         """Bytes held for this stream, scratch included."""
-        scratch = (self._source, self._planes, self._band, self._cells, self._scratch, self._whole)
+        scratch = (
+            self._picture,
+            self._source,
+            self._planes,
+            self._band,
+            self._cells,
+            self._scratch,
+            self._whole,
+        )
         return self.filter_bytes + sum(array.nbytes for array in scratch)
 
     @property
@@ -86,7 +94,7 @@ class RieszEngine:
         start(
             flat_plane(luma, writeable=False),
             plane_geometry(luma, luma),
-            self._source,
+            self._picture,
             self._planes,
             self._planes_at,
             self._before,
@@ -100,6 +108,7 @@ class RieszEngine:
             flat_plane(luma, writeable=False),
             flat_plane(out, writeable=True),
             plane_geometry(luma, out),
+            self._picture,
             self._source,
             self._planes,
             self._planes_at,
