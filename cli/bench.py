@@ -60,8 +60,11 @@ def _bench_magnify(seconds: float) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from magnifyme.magnify.bench import measure
+    from magnifyme.magnify.magnifier import METHODS
 
-    return [asdict(measure(size, seconds=seconds)) for size in _MAGNIFY_SIZES]
+    return [
+        asdict(measure(size, seconds=seconds, method=method)) for method in METHODS for size in _MAGNIFY_SIZES
+    ]
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
@@ -135,11 +138,13 @@ def _write_made_video(path: Path, size: tuple[int, int]) -> None:
 def _magnify_table(rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(title="Magnification, linear, CPU", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title="Magnification, CPU", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("method")
     for name in ("size", "ms a frame", "frames/s", "MB moved", "copy GB/s", "share of that floor"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
+            row["method"],
             f"{row['size'][0]}×{row['size'][1]}",
             f"{row['ms_per_frame']:.3f}",
             f"{row['fps']:.0f}",

@@ -19,7 +19,7 @@ Factor = Annotated[
 Band = Annotated[
     tuple[float, float], typer.Option(metavar="LOW HIGH", help="Pass band of the magnified motion in Hz.")
 ]
-Method = Annotated[str, typer.Option(help="Magnification engine: linear.")]
+Method = Annotated[str, typer.Option(help="Magnification engine: linear (fastest) or riesz (truest).")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 FolderFps = Annotated[

@@ -26,8 +26,8 @@ class Texture:
         rng = np.random.default_rng(seed)
         self.fy, self.fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
         radius = np.hypot(self.fx, self.fy)
-        # Nothing at the very limit of the pixels, which no camera's lens lets through.
-        falling = np.where((radius > 1 / 64) & (radius < 0.4), 1.0 / np.maximum(radius, 1e-9), 0.0)
+        # Nothing below 4 px, where the interpolation of the picture itself makes small motion short.
+        falling = np.where((radius > 1 / 64) & (radius < 0.25), 1.0 / np.maximum(radius, 1e-9), 0.0)
         self.spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * falling
         self.spectrum *= contrast / np.fft.irfft2(self.spectrum).std()
 
@@ -156,17 +156,20 @@ def test_a_long_still_noisy_scene_neither_drifts_nor_boils() -> None:
     """Summed-up phase must not run away over minutes (peers leak it away, or drift); noise stays noise."""
     plane = Texture(5, size=64).shifted(0)
     magnifier = Magnifier(fps=30, factor=50, band_hz=BAND, method="riesz")
-    ins, outs = [], []
-    for k in range(6000):
-        frame = as_luma(plane, sigma=2.0, seed=k)
-        out = magnifier(frame)
-        if k >= 5900:
-            ins.append(frame)
-            outs.append(out)
-    inner = (slice(None), slice(8, -8), slice(8, -8))
-    outs_, ins_ = np.array(outs, np.float64)[inner], np.array(ins, np.float64)[inner]
-    assert abs(outs_.mean(0) - plane[inner[1:]]).mean() < 1.5
-    assert outs_.std(0).mean() < 2.5 * ins_.std(0).mean()
+    ratios, means = [], []
+    for first in (0, 5800):
+        ins, outs = [], []
+        for k in range(first, first + 200 if first else 5800):
+            frame = as_luma(plane, sigma=2.0, seed=k)
+            out = magnifier(frame)
+            if first + 100 <= k < first + 200:
+                ins.append(frame[8:-8, 8:-8])
+                outs.append(out[8:-8, 8:-8])
+        ratios.append(float(np.sqrt(np.var(outs, axis=0).mean() / np.var(ins, axis=0).mean())))
+        means.append(np.mean(outs, 0))
+    assert ratios[1] < 1.15 * ratios[0]
+    assert max(ratios) < 3.0
+    assert abs(means[1] - means[0]).mean() < 1.0
 
 
 def test_what_does_not_move_stays_while_something_beside_it_does() -> None:
