@@ -36,17 +36,19 @@ class Magnifier:
     `fps` is the nominal frame rate: it tells whether the band can be met, and stands in where frames have no
     time. Frames that come with their `time` keep the band whatever their real rate is.
 
-    `method` "linear" adds the band-passed changes of brightness, many times: the fastest, for motion that stays
-    below an eighth of the detail's wavelength when magnified. "riesz" reads the motion from local phase and
-    moves the pixels: the truest, for large factors; what is magnified moves by 24 px at most.
+    `method` "linear" adds the band-passed changes of brightness, many times: the fastest, for motion that
+    stays below an eighth of the detail's wavelength when magnified. "riesz" reads the motion from local phase
+    and moves the pixels: the truest, for large factors; nothing is moved by more than 24 px.
 
-    For linear, `base_level` 1 (default) leaves the finest octave, wavelengths of 2 to 4 px, as it is: four times less
-    work and half the noise of 0, which magnifies that octave too; for riesz it reads the motion without that octave, and
-    moves the whole picture either way. `cutoff_wavelength_px` (linear only) lets octaves of
-    shorter wavelengths be magnified less (Wu et al. 2012): set it to about 8 (1 + factor) d for motion of
-    d pixels if the picture breaks up. `order` is the number of Butterworth sections: 2 rejects slow motion
-    better and answers to short motion later and with more ringing. `threads` (linear only) spreads a frame over that many;
-    one does 1080p in a millisecond or two, and on a busy machine waiting for the others costs far more.
+    `base_level` 1 (default) leaves linear's finest octave, wavelengths of 2 to 4 px, as it is: four times
+    less work and half the noise of 0, which magnifies that octave too. riesz moves the whole picture either
+    way; 0 reads the motion from that octave too. `order` is the number of Butterworth sections: 2 rejects
+    slow motion better and answers to short motion later and with more ringing.
+
+    Linear only: `cutoff_wavelength_px` lets octaves of shorter wavelengths be magnified less (Wu et al.
+    2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up. `threads` spreads
+    a frame over that many; one does 1080p in a millisecond or two, and on a busy machine waiting for the
+    others costs far more.
 
     A change of the frames' size, time that runs backwards or a gap of more than half a second (or four
     frames, if that is longer) makes it start anew. One Magnifier serves one stream and one thread at a time;

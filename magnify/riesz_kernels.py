@@ -23,7 +23,7 @@ GRID_LEVEL = 2
 # What is magnified moves by this many pixels at most; the spline is kept with so much edge around it.
 LIMIT_PX = 24
 MARGIN = LIMIT_PX + 3
-# The octave's band: binomials of 3 and of 9 taps; the difference of the blurs passes wavelengths of 4 to 16 px.
+# The octave's band: binomials of 3 and of 9 taps; their difference passes wavelengths of 4 to 16 px.
 _FINE0, _FINE1 = 1 / 2, 1 / 4
 _COARSE0, _COARSE1, _COARSE2, _COARSE3, _COARSE4 = 70 / 256, 56 / 256, 28 / 256, 8 / 256, 1 / 256
 # First and second derivative, five taps each, fitted to w and -w^2 over the band (0 to 2 radians a pixel):
@@ -32,8 +32,8 @@ _D1, _D2 = 0.80671743, -0.19871813
 _S0, _S1, _S2 = -2.78534774, 1.5406925, -0.14801863
 # Gaussian of sigma 2 cells, radius 6.
 _SMOOTH = (0.19967563, 0.17621312, 0.12110939, 0.06482519, 0.02702316, 0.00877313, 0.00221819)
-# The cubic B-spline's inverse filter, sqrt(3) (sqrt(3) - 2)^|n|, cut at radius 6 and brought back to a sum of 1:
-# a picture that stands still comes back within 0.2 grey levels at worst, and so, rounded, as it was.
+# The cubic B-spline's inverse filter, sqrt(3) (sqrt(3) - 2)^|n|, cut at radius 6 and brought back to a sum
+# of 1: a picture that stands still comes back within 0.2 grey levels at worst, and so, rounded, as it was.
 _POLE = 3.0**0.5 - 2.0
 _SUM = 1.0 + 2.0 * (_POLE + _POLE**2 + _POLE**3 + _POLE**4 + _POLE**5 + _POLE**6)
 _SPLINE = (
@@ -435,7 +435,7 @@ def warp_rows(
             for i in range(end - first):
                 change |= (here_x[i] ^ here_x[0]) | (here_y[i] ^ here_y[0])
             if change == 0:
-                start = origin + np.int64(iy[first]) * pitch + np.int64(ix[first]) + first
+                start = origin + int(iy[first]) * pitch + int(ix[first]) + first
                 warp_block(source, start, pitch, xs[first:end], ys[first:end], row[first:end])
                 continue
             # Runs of pixels whose sources lie side by side.
@@ -444,7 +444,7 @@ def warp_rows(
                 stop = x + 1
                 while stop < end and ix[stop] == ix[x] and iy[stop] == iy[x]:
                     stop += 1
-                start = origin + np.int64(iy[x]) * pitch + np.int64(ix[x]) + x
+                start = origin + int(iy[x]) * pitch + int(ix[x]) + x
                 warp_block(source, start, pitch, xs[x:stop], ys[x:stop], row[x:stop])
                 x = stop
 

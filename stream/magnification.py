@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from magnifyme.magnify import Magnifier
+from magnifyme.magnify.magnifier import Device, Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,6 @@ class Magnification:
             factor=self.factor,
             band_hz=self.band_hz,
             # What a user typed: the magnifier itself refuses other words.
-            method=cast("Literal['linear']", self.method),
-            device=cast("Literal['cpu']", self.device),
+            method=cast("Method", self.method),
+            device=cast("Device", self.device),
         )

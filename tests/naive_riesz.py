@@ -61,7 +61,8 @@ def on_grid(products: Floats, shape: tuple[int, int], level: int) -> Floats:
     span = 2 ** (2 - level)
     padded = np.zeros((5, height * span, width * span))
     padded[:, : products.shape[1], : products.shape[2]] = products
-    return padded.reshape(5, height, span, width, span).mean((2, 4))
+    means: Floats = padded.reshape(5, height, span, width, span).mean((2, 4))
+    return means
 
 
 def displacement(now: Floats, before: Floats, *, base_level: int) -> Floats:

@@ -17,5 +17,8 @@ def test_the_benchmark_measures_what_it_says() -> None:
     assert result.bytes_per_frame == 2 * 64 * 48 + 2 * 32 * 24 * (4 + 4 + 2)
     copying_ms = 1000 * result.bytes_per_frame / result.copy_bytes_per_s
     assert result.share_of_floor == pytest.approx(copying_ms / result.ms_per_frame)
+    riesz = bench.measure((64, 48), seconds=0.05, method="riesz")
+    assert riesz.method == "riesz"
+    assert 0 < riesz.best_ms <= riesz.ms_per_frame
     with pytest.raises(MagnifyError, match="nothing to measure"):
         bench.measure((0, 48))

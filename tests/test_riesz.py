@@ -20,7 +20,7 @@ MIDDLE_HZ = math.sqrt(10.0)
 
 
 class Texture:
-    """A periodic picture of detail of all sizes (amplitude 1 / frequency), moved by exact sub-pixel shifts."""
+    """A periodic picture of detail of all sizes (amplitude 1 / frequency), moved by exact shifts."""
 
     def __init__(self, seed: int, *, size: int = 128, contrast: float = 35.0) -> None:
         rng = np.random.default_rng(seed)
@@ -100,7 +100,7 @@ def test_a_shaky_picture_comes_out_as_the_oracle_says(shape: tuple[int, int], ba
     ],
 )
 def test_known_motion_is_magnified_by_what_was_asked(seed: int, fps: float, factor: float, d: float) -> None:
-    """x50 that shows x25 is a lie about the one number that people set; direction and moment must hold too."""
+    """x50 that shows x25 is a lie about the one number that people set; direction and moment hold too."""
     texture = Texture(seed)
     angle = seed * 0.7
     t = np.arange(int(2.2 * fps)) / fps
