@@ -17,7 +17,8 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels import load, step_parallel, step_serial
+from .linear_kernels import load, step_parallel, step_serial
+from .planes import flat_plane, plane_geometry
 from .pyramid import level_shapes, level_weights, octave_gains
 from .temporal import BandPass
 
@@ -108,19 +109,3 @@ class LinearEngine:
         else:
             with _LAUNCH:
                 step_parallel(*arguments)
-
-
-def flat_plane(plane: NDArray[np.uint8], *, writeable: bool) -> NDArray[np.uint8]:
-    """View a plane with contiguous rows as the stretch of memory it spans.
-
-    Kernels get this and the rows' distance, so that packed, padded and read-only planes share one
-    compilation, in which the compiler knows that rows are contiguous.
-    """
-    height, width = plane.shape
-    span = (height - 1) * plane.strides[0] + width
-    return np.lib.stride_tricks.as_strided(plane, (span,), (1,), writeable=writeable)
-
-
-def plane_geometry(luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Give height, width, and the distances between rows of `luma` and between rows of `out`."""
-    return luma.shape[0], luma.shape[1], luma.strides[0], out.strides[0]

@@ -14,7 +14,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+from .planes import Floats, Table
 
 # The coarsest level, whose content is taken for light that changes and not for motion, keeps at least so
 # many cells along the picture's short side.
@@ -23,7 +26,7 @@ _COARSEST_CELLS = 4
 _FINEST_WAVELENGTH_PX = 2.0 * math.sqrt(2.0)
 
 
-def level_shapes(shape: tuple[int, int]) -> NDArray[np.int64]:
+def level_shapes(shape: tuple[int, int]) -> Table:
     """List the levels below a base of `shape` (height, width): int64 [levels, 3] of offset, height, width.
 
     All levels lie one after the other in one flat buffer; there is at least one.
@@ -63,3 +66,42 @@ def level_weights(gains: list[float]) -> NDArray[np.float32]:
     The first is the base's own; the last takes the coarsest level, the light, out again.
     """
     return np.array([gains[0], *np.diff([*gains, 0.0])], np.float32)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def level_plane(levels: Floats, shape: Table) -> Floats:
+    """Give a level [h, w] as a view of the flat buffer; `shape` is its offset, height and width."""
+    offset, height, width = shape
+    return levels[offset : offset + height * width].reshape(height, width)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def reduce_rows(
+    source: Floats,
+    out: Floats,
+    first: int,
+    last: int,
+    line: Floats,
+) -> None:
+    """Halve a plane [H, W] into rows first..last of `out` [h, w] with the filter (1, 3, 3, 1) / 8 both ways.
+
+    `line` is scratch of at least 2 w + 2 values.
+    """
+    height, width = source.shape
+    cells = out.shape[1]
+    for y in range(first, last):
+        a = source[max(2 * y - 1, 0)]
+        b = source[2 * y]
+        c = source[min(2 * y + 1, height - 1)]
+        d = source[min(2 * y + 2, height - 1)]
+        body = line[1:]
+        for x in range(width):
+            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
+        line[0] = body[0]
+        body[width] = body[width - 1]
+        body[2 * cells] = body[width - 1]
+        row = out[y]
+        scale = np.float32(1.0 / 64.0)
+        for x in range(cells):
+            outer = line[2 * x] + line[2 * x + 3]
+            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))

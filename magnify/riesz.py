@@ -23,8 +23,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .linear import flat_plane, plane_geometry
-from .riesz_kernels import GRID_LEVEL, MARGIN, start, step
+from .planes import Table, flat_plane, plane_geometry
+from .riesz_bands import analyse
+from .riesz_motion import GRID_LEVEL, follow
+from .riesz_warp import MARGIN, move
 from .temporal import BandPass
 
 # The coarsest octave that is looked at: wavelengths of 32 to 128 px.
@@ -47,13 +49,11 @@ class RieszEngine:
         self._amplitude = np.float32(factor * band_pass.gain)
         height, width = shape
         self._source = np.zeros((height + 2 * MARGIN) * (width + 2 * MARGIN), np.float32)
-        self._picture = np.zeros(height * width, np.float32)
+        self._picture = np.zeros(shape, np.float32)
         sizes = [shape]
         while len(sizes) <= _LAST_LEVEL:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-        picture = np.array([[0, height, width, width]], np.int64)
-        levels, size = _table(sizes[1:])
-        self._planes_at = np.concatenate([picture, levels])
+        self._planes_at, size = _table(sizes[1:])
         self._planes = np.zeros(size, np.float32)
         self._bands_at, size = _table(sizes[base_level:])
         self._before = np.zeros(size, np.float32)
@@ -91,27 +91,12 @@ class RieszEngine:
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
-        start(
-            flat_plane(luma, writeable=False),
-            plane_geometry(luma, luma),
-            self._picture,
-            self._planes,
-            self._planes_at,
-            self._before,
-            self._bands_at,
-            self._scratch,
-        )
+        self._analyse(luma, self._before)
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
-        step(
-            flat_plane(luma, writeable=False),
-            flat_plane(out, writeable=True),
-            plane_geometry(luma, out),
-            self._picture,
-            self._source,
-            self._planes,
-            self._planes_at,
+        self._analyse(luma, self._band)
+        follow(
             self._before,
             self._band,
             self._bands_at,
@@ -119,18 +104,38 @@ class RieszEngine:
             self._cells,
             self._state,
             self._band_pass.coefficients(dt=dt),
+            self._scratch,
+        )
+        self._before, self._band = self._band, self._before
+        move(
+            self._picture,
+            self._state[-1],
             self._amplitude,
+            flat_plane(out, writeable=True),
+            plane_geometry(luma, out),
+            self._source,
             self._scratch,
             self._whole,
         )
-        self._before, self._band = self._band, self._before
+
+    def _analyse(self, luma: NDArray[np.uint8], bands: NDArray[np.float32]) -> None:
+        analyse(
+            flat_plane(luma, writeable=False),
+            plane_geometry(luma, luma),
+            self._picture,
+            self._planes,
+            self._planes_at,
+            bands,
+            self._bands_at,
+            self._scratch,
+        )
 
 
-def _table(sizes: list[tuple[int, int]]) -> tuple[NDArray[np.int64], int]:
-    """Lay planes one after the other: int64 [n, 4] of offset, height, width, pitch, and the whole size."""
-    rows: list[tuple[int, int, int, int]] = []
+def _table(sizes: list[tuple[int, int]]) -> tuple[Table, int]:
+    """Lay planes one after the other: int64 [n, 3] of offset, height and width, and the whole size."""
+    rows: list[tuple[int, int, int]] = []
     offset = 0
     for height, width in sizes:
-        rows.append((offset, height, width, width))
+        rows.append((offset, height, width))
         offset += height * width
     return np.array(rows, np.int64), offset

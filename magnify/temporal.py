@@ -21,14 +21,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from .errors import MagnifyError
+from .planes import Floats
 
 # One step may turn the middle of the band by this much at most (a half turn cannot be told from none).
 _MAX_HALF_STEP = 0.45 * math.pi
 # A band edge this close to half the frame rate cannot be met by any filter.
 _MIN_RATE_RATIO = 2.0
+# Where motion has ended the states die away until they are so small that processors slow down tenfold
+# (subnormal numbers). What is below a trillionth of a grey level, or of a pixel, is nothing.
+_NOTHING = np.float32(1e-12)
 
 
 @dataclass(frozen=True)
@@ -122,3 +127,24 @@ def _check_band(band_hz: tuple[float, float], *, fps: float) -> tuple[float, flo
             f"a second, this one gives {fps:g}; lower the band's high edge below {fps / _MIN_RATE_RATIO:g} Hz"
         )
     return low, high
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def section_step(line: Floats, v: Floats, e: Floats, coefficients: Floats) -> None:
+    """Step one section over a row [w].
+
+    `line` (at least w values) holds the increments of the section's input since the last frame and is
+    overwritten with those of its output; `v` and `e` are its states. Only differences travel on.
+    """
+    cv, ce, cd, g, q = coefficients
+    for i in range(v.size):
+        before = v[i]
+        error = e[i]
+        change = line[i]
+        now = cv * before + ce * error + cd * change
+        error = error - change + g * (before + now)
+        alive = abs(now) + abs(error) > _NOTHING
+        now = now if alive else np.float32(0.0)
+        v[i] = now
+        e[i] = error if alive else np.float32(0.0)
+        line[i] = q * (now - before)

@@ -50,6 +50,16 @@ def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def cubic_weights(t: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Give the cubic B-spline's four weights at t, 0 to 1, between the second and the third sample."""
+    sixth, half = np.float32(1 / 6), np.float32(0.5)
+    two_thirds, unit = np.float32(2 / 3), np.float32(1.0)
+    u = unit - t
+    inner = two_thirds - half * t * t * (unit + u), two_thirds - half * u * u * (unit + t)
+    return sixth * u * u * u, inner[0], inner[1], sixth * t * t * t
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.float32:
     """Sample the spline at (x, y) in pixels; positions outside are clamped to the plane's edge."""
     height, width = coefficients.shape
@@ -59,18 +69,8 @@ def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.fl
     row = int(y)
     t = np.float32(x - column)
     u = np.float32(y - row)
-    one, half = np.float32(1.0), np.float32(0.5)
-    sixth, two_thirds = np.float32(1.0 / 6.0), np.float32(2.0 / 3.0)
-    s = one - t
-    wx0 = s * s * s * sixth
-    wx1 = two_thirds - t * t * (one - half * t)
-    wx2 = two_thirds - s * s * (one - half * s)
-    wx3 = t * t * t * sixth
-    v = one - u
-    wy0 = v * v * v * sixth
-    wy1 = two_thirds - u * u * (one - half * u)
-    wy2 = two_thirds - v * v * (one - half * v)
-    wy3 = u * u * u * sixth
+    wx0, wx1, wx2, wx3 = cubic_weights(t)
+    wy0, wy1, wy2, wy3 = cubic_weights(u)
     # Mirror about the outermost samples, as the prefilter does.
     c0 = column - 1 if column > 0 else min(1, width - 1)
     c2 = column + 1 if column + 1 < width else max(width - 2, 0)

@@ -1,9 +1,4 @@
-"""The compiled loops of the linear engine.
-
-They stand in one file because Numba's cache on disk notices a change only in the caller's own file: with
-callees elsewhere, edited code would run as it was. They own no memory, trust their input and keep to
-float32. Loops run from 0 over slices with plain indices; other forms are not vectorised.
-"""
+"""The compiled loops of the linear engine; `planes` tells how they are written."""
 
 from __future__ import annotations
 
@@ -11,77 +6,16 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from .planes import Bytes, Floats, Geometry, Table
+from .pyramid import level_plane, reduce_rows
+from .temporal import section_step
+
 Words = NDArray[np.uint16]
-Floats = NDArray[np.float32]
-# Height, width, and the distances in memory between rows of luma and between rows of out.
-Geometry = tuple[int, int, int, int]
 
 # The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
 _UNIT = 64
 # The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
 _TAPS = (65 / 64, 19 / 64, -13 / 64, -7 / 64)
-# Where motion has ended the states die away until they are so small that processors slow down tenfold
-# (subnormal numbers). What is below a trillionth of a grey level is nothing.
-_NOTHING = np.float32(1e-12)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def section_step(
-    line: Floats,
-    v: Floats,
-    e: Floats,
-    coefficients: Floats,
-) -> None:
-    """Step one section over a row [w].
-
-    `line` (at least w values) holds the increments of the section's input since the last frame and is
-    overwritten with those of its output; `v` and `e` are its states. Only differences travel on.
-    """
-    cv, ce, cd, g, q = coefficients
-    for i in range(v.size):
-        before = v[i]
-        error = e[i]
-        change = line[i]
-        now = cv * before + ce * error + cd * change
-        error = error - change + g * (before + now)
-        alive = abs(now) + abs(error) > _NOTHING
-        now = now if alive else np.float32(0.0)
-        v[i] = now
-        e[i] = error if alive else np.float32(0.0)
-        line[i] = q * (now - before)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def reduce_rows(
-    source: Floats,
-    out: Floats,
-    first: int,
-    last: int,
-    line: Floats,
-) -> None:
-    """Halve a plane [H, W] into rows first..last of `out` [h, w] with the filter (1, 3, 3, 1) / 8 both ways.
-
-    `line` is scratch of at least 2 w + 2 values.
-    """
-    height, width = source.shape
-    cells = out.shape[1]
-    for y in range(first, last):
-        a = source[max(2 * y - 1, 0)]
-        b = source[2 * y]
-        c = source[min(2 * y + 1, height - 1)]
-        d = source[min(2 * y + 2, height - 1)]
-        body = line[1:]
-        for x in range(width):
-            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
-        line[0] = body[0]
-        body[width] = body[width - 1]
-        body[2 * cells] = body[width - 1]
-        row = out[y]
-        scale = np.float32(1.0 / 64.0)
-        for x in range(cells):
-            outer = line[2 * x] + line[2 * x + 3]
-            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -108,16 +42,9 @@ def expand_row(coarse: Floats, y: int, line: Floats, row: Floats, own: np.float3
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def level_plane(levels: Floats, shape: NDArray[np.int64]) -> Floats:
-    """Give a level [h, w] as a view of the flat buffer; `shape` is its row of `level_shapes`."""
-    offset, height, width = shape
-    return levels[offset : offset + height * width].reshape(height, width)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
 def collapse(
     levels: Floats,
-    shapes: NDArray[np.int64],
+    shapes: Table,
     weights: Floats,
     line: Floats,
 ) -> None:
@@ -337,7 +264,7 @@ def step_serial(
     state: Floats,
     coefficients: Floats,
     levels: Floats,
-    shapes: NDArray[np.int64],
+    shapes: Table,
     weights: Floats,
     amplitude: np.float32,
     scratch: Floats,
@@ -363,7 +290,7 @@ def step_parallel(
     state: Floats,
     coefficients: Floats,
     levels: Floats,
-    shapes: NDArray[np.int64],
+    shapes: Table,
     weights: Floats,
     amplitude: np.float32,
     scratch: Floats,

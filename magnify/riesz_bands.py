@@ -1,0 +1,83 @@
+"""From a picture to its octaves: the Riesz engine's pyramid and what each level tells by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .planes import Bytes, Floats, Geometry, Table, repeat_edges
+from .pyramid import level_plane, reduce_rows
+
+# The octave's band: binomials of 3 and of 9 taps; their difference passes wavelengths of 4 to 16 px.
+_FINE0, _FINE1 = 1 / 2, 1 / 4
+_COARSE0, _COARSE1, _COARSE2, _COARSE3, _COARSE4 = 70 / 256, 56 / 256, 28 / 256, 8 / 256, 1 / 256
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def analyse(
+    luma: Bytes,
+    geometry: Geometry,
+    picture: Floats,
+    planes: Floats,
+    planes_at: Table,
+    bands: Floats,
+    bands_at: Table,
+    scratch: Floats,
+) -> None:
+    """Copy luma into the picture [H, W] and compute its bands.
+
+    `planes_at` tells where in `planes` the picture's reductions lie, `bands_at` where in `bands` the bands of
+    the coarsest of them go; if there are as many bands as reductions and one more, the finest is the
+    picture's own.
+    """
+    _load(luma, geometry, picture)
+    fine = picture
+    for k in range(len(planes_at)):
+        coarse = level_plane(planes, planes_at[k])
+        reduce_rows(fine, coarse, 0, coarse.shape[0], scratch[0])
+        fine = coarse
+    skipped = len(planes_at) - len(bands_at)
+    for k in range(len(bands_at)):
+        plane = picture if skipped + k < 0 else level_plane(planes, planes_at[skipped + k])
+        _band(plane, level_plane(bands, bands_at[k]), scratch)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _load(luma: Bytes, geometry: Geometry, picture: Floats) -> None:
+    pitch = geometry[2]
+    for y in range(picture.shape[0]):
+        target = picture[y]
+        line = luma[y * pitch : y * pitch + target.size]
+        for x in range(target.size):
+            target[x] = np.float32(line[x])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _band(plane: Floats, out: Floats, scratch: Floats) -> None:
+    """Compute the band of a plane [h, w]: its fine blur less its coarse one. `scratch` has two lines."""
+    height, width = plane.shape
+    f0, f1 = np.float32(_FINE0), np.float32(_FINE1)
+    c0, c1, c2 = np.float32(_COARSE0), np.float32(_COARSE1), np.float32(_COARSE2)
+    c3, c4 = np.float32(_COARSE3), np.float32(_COARSE4)
+    fine, coarse = scratch[0], scratch[1]
+    fine_body, coarse_body = fine[4:], coarse[4:]
+    last = height - 1
+    for y in range(height):
+        here = plane[y]
+        up1, down1 = plane[max(y - 1, 0)], plane[min(y + 1, last)]
+        up2, down2 = plane[max(y - 2, 0)], plane[min(y + 2, last)]
+        up3, down3 = plane[max(y - 3, 0)], plane[min(y + 3, last)]
+        up4, down4 = plane[max(y - 4, 0)], plane[min(y + 4, last)]
+        for x in range(width):
+            near = up1[x] + down1[x]
+            fine_body[x] = f0 * here[x] + f1 * near
+            far = c2 * (up2[x] + down2[x]) + c3 * (up3[x] + down3[x]) + c4 * (up4[x] + down4[x])
+            coarse_body[x] = c0 * here[x] + c1 * near + far
+        repeat_edges(fine, 4, width)
+        repeat_edges(coarse, 4, width)
+        row = out[y]
+        for x in range(width):
+            detail = f0 * fine[x + 4] + f1 * (fine[x + 3] + fine[x + 5])
+            near = c0 * coarse[x + 4] + c1 * (coarse[x + 3] + coarse[x + 5])
+            far = c2 * (coarse[x + 2] + coarse[x + 6]) + c3 * (coarse[x + 1] + coarse[x + 7])
+            row[x] = detail - (near + far + c4 * (coarse[x] + coarse[x + 8]))
