@@ -43,6 +43,17 @@ def warp_affine(
     return out
 
 
+def sample_affine(
+    coefficients: NDArray[np.float32],
+    *,
+    matrix: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Resample a plane as `warp_affine` does, into `out` [h, w] float32, neither rounded nor clipped."""
+    _sample_affine(coefficients, np.ascontiguousarray(matrix, dtype=np.float64), out)
+    return out
+
+
 def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Invert an affine map [2, 3]."""
     linear = np.linalg.inv(matrix[:, :2])
@@ -86,6 +97,17 @@ def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.fl
         + wy3 * (wx0 * d[c0] + wx1 * d[column] + wx2 * d[c2] + wx3 * d[c3])
     )
     return value
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _sample_affine(
+    coefficients: NDArray[np.float32], m: NDArray[np.float64], out: NDArray[np.float32]
+) -> None:
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            x = m[0, 0] * column + m[0, 1] * row + m[0, 2]
+            y = m[1, 0] * column + m[1, 1] * row + m[1, 2]
+            out[row, column] = sample_cubic(coefficients, x, y)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

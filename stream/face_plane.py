@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifyme.magnify.similarity import apply, compose, scale_of
 from magnifyme.magnify.warp import invert_affine, spline_coefficients, warp_affine
 
-from .similarity import apply, compose, scale_of
 
 # What is kept around the crop: more than the spline's start-up at the edge reaches.
 _LEAST_MARGIN_PX = 16

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifyme.magnify.similarity import apply, fit_similarity, rotation_of, scale_of
 from magnifyme.magnify.warp import invert_affine
 
 from .face import CANONICAL_LANDMARKS, CROP_SIZE, FaceCrop
 from .face_plane import cut_face, reduction_for
 from .frame import Frame
 from .registration import GRID, Reference
-from .similarity import apply, fit_similarity, rotation_of, scale_of
 
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import Detection, FaceDetector

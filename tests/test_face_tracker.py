@@ -15,7 +15,7 @@ from magnifyme.models.face_detector import YuNet
 from magnifyme.stream.face import CANONICAL_LANDMARKS, CROP_SIZE
 from magnifyme.stream.face_tracker import FaceTracker
 from magnifyme.stream.frame import frame_from_array
-from magnifyme.stream.similarity import apply, compose
+from magnifyme.magnify.similarity import apply, compose
 from magnifyme.train.synthetic import SyntheticSource
 
 
