@@ -29,6 +29,9 @@ def magnify(
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
+    stabilize: Annotated[
+        bool, typer.Option("--stabilize", help="Take the whole picture's sway out before, put it back after.")
+    ] = False,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -52,7 +55,7 @@ def magnify(
             done = transcode(
                 source,
                 target=target,
-                magnification=Magnification(factor, band, method, device),
+                magnification=Magnification(factor, band, method, device, stabilize),
                 fps=fps,
                 overwrite=overwrite,
                 progress=progress,

@@ -27,6 +27,7 @@ def magnify_frames(
     base_level: int = 1,
     cutoff_wavelength_px: float = 0.0,
     order: int = 1,
+    stabilize: bool = False,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Magnify a clip, uint8 [T, H, W] or [T, H, W, 3], into a new array of the same shape.
@@ -47,6 +48,7 @@ def magnify_frames(
         base_level=base_level,
         cutoff_wavelength_px=cutoff_wavelength_px,
         order=order,
+        stabilize=stabilize,
         threads=threads,
     )
     if channels not in ("rgb", "bgr"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .errors import MagnifyError
 from .linear import LinearEngine
 from .riesz import RieszEngine
+from .stabilizer import POSE_ORDER, POSE_WARM_SHARE, Engine, StabilizedEngine
 from .temporal import design_band_pass
 
 Method = Literal["linear", "riesz"]
@@ -45,6 +46,9 @@ class Magnifier:
     way; 0 reads the motion from that octave too. `order` is the number of Butterworth sections: 2 rejects
     slow motion better and answers to short motion later and with more ringing.
 
+    `stabilize` is for a camera or a head that sways: the whole picture's slow motion is taken out before and
+    put back after, so that it is not magnified; its motion within the band is. Costs as much again as riesz.
+
     Linear only: `cutoff_wavelength_px` lets octaves of shorter wavelengths be magnified less (Wu et al.
     2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up. `threads` spreads
     a frame over that many; one does 1080p in a millisecond or two, and on a busy machine waiting for the
@@ -68,6 +72,7 @@ class Magnifier:
         base_level: int = 1,
         cutoff_wavelength_px: float = 0.0,
         order: int = 1,
+        stabilize: bool = False,
         threads: int = 1,
     ) -> None:
         _check_choices(method=method, device=device)
@@ -78,6 +83,9 @@ class Magnifier:
         _check_whole("threads", threads, low=1, high=_MAX_THREADS)
         _check_riesz(method, cutoff_wavelength_px=cutoff_wavelength_px, threads=threads)
         self._band_pass = design_band_pass(band_hz, fps=fps, order=order)
+        self._pose_band_pass = None
+        if stabilize:
+            self._pose_band_pass = design_band_pass(band_hz, fps=fps, order=max(order, POSE_ORDER))
         self._period = 1.0 / fps
         self._max_gap = max(MAX_GAP_SECONDS, _MAX_GAP_FRAMES / fps)
         self._method = method
@@ -85,7 +93,7 @@ class Magnifier:
         self._base_level = base_level
         self._cutoff = float(cutoff_wavelength_px)
         self._threads = threads
-        self._engine: LinearEngine | RieszEngine | None = None
+        self._engine: Engine | None = None
         self._packed: NDArray[np.uint8] | None = None
         self._fresh = True
         self._time: float | None = None
@@ -137,8 +145,12 @@ class Magnifier:
 
     @property
     def warm_seconds(self) -> float:
-        """How long the filter needs: one period of the low edge and one of the band's width."""
-        return self._band_pass.warm_seconds
+        """How long the filter needs: one period of the low edge and one of the band's width.
+
+        Half as long again if stabilized.
+        """
+        share = 1.0 if self._pose_band_pass is None else POSE_WARM_SHARE
+        return share * self._band_pass.warm_seconds
 
     @property
     def middle_hz(self) -> float:
@@ -160,7 +172,13 @@ class Magnifier:
         """How many threads a frame is spread over."""
         return self._threads
 
-    def _make_engine(self, shape: tuple[int, int]) -> LinearEngine | RieszEngine:
+    def _make_engine(self, shape: tuple[int, int]) -> Engine:
+        engine = self._make_plain_engine(shape)
+        if self._pose_band_pass is None:
+            return engine
+        return StabilizedEngine(engine, pose_band_pass=self._pose_band_pass, factor=self._factor)
+
+    def _make_plain_engine(self, shape: tuple[int, int]) -> Engine:
         if self._method == "riesz":
             return RieszEngine(
                 shape, band_pass=self._band_pass, factor=self._factor, base_level=self._base_level

@@ -22,6 +22,7 @@ from .warp import sample_cubic
 
 _ITERATIONS = 12
 _CONVERGED_PX = 5e-4  # What the next step would still mend is a tenth of that.
+_NOTHING_PX = 1e-5  # What float32 alone makes of a picture that stands still.
 _HUBER = 1.5  # In standard deviations of the residual.
 _LEAST_NOISE = 0.7  # Gray levels: a picture of 8 bits is never better.
 _STRAYS_PX = 0.03  # How far a part that rests strays from the whole, as skin does from the skull.
@@ -106,8 +107,10 @@ class Template:
             self._noise = max(_LEAST_NOISE, 1.2533 * float(sums[:, 1].sum() / weight))
             if not _consensus(self._systems, self._noise, self._light, self._votes, self._total, motion):
                 return 0.0, weight / self._weight, np.inf
-            _move_back(warp, motion, self._centre, self._radius)
-            if np.abs(motion).max() < _CONVERGED_PX:
+            largest = np.abs(motion).max()
+            if largest > _NOTHING_PX:
+                _move_back(warp, motion, self._centre, self._radius)
+            if largest < _CONVERGED_PX:
                 break
         weight = sums[:, 0].sum()
         variation = (sums[:, 4] - sums[:, 3] ** 2 / np.maximum(sums[:, 0], 1e-9)).sum()

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from .planes import Table, flat_plane, plane_geometry
 from .riesz_bands import analyse
 from .riesz_motion import GRID_LEVEL, follow
-from .riesz_warp import MARGIN, move
+from .riesz_warp import move
+from .spline import spline_room
 from .temporal import BandPass
 
 # The coarsest octave that is looked at: wavelengths of 32 to 128 px.
@@ -47,8 +48,7 @@ class RieszEngine:
         self.shape = shape
         self._band_pass = band_pass
         self._amplitude = np.float32(factor * band_pass.gain)
-        height, width = shape
-        self._source = np.zeros((height + 2 * MARGIN) * (width + 2 * MARGIN), np.float32)
+        self._source = spline_room(shape)
         self._picture = np.zeros(shape, np.float32)
         sizes = [shape]
         while len(sizes) <= _LAST_LEVEL:
@@ -67,7 +67,7 @@ class RieszEngine:
         self._cells = np.zeros((2, 5, *grid), np.float32)
         self._state = np.zeros((len(band_pass.sections), 2, 2, *grid), np.float32)
         self._scratch = np.zeros((_SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
-        self._whole = np.zeros((2, width), np.int32)
+        self._whole = np.zeros((2, shape[1]), np.int32)
 
     @property
     def state_bytes(self) -> int:

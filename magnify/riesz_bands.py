@@ -7,6 +7,7 @@ from numba import njit
 
 from .planes import Bytes, Floats, Geometry, Table, repeat_edges
 from .pyramid import level_plane, reduce_rows
+from .spline import load
 
 # The octave's band: binomials of 3 and of 9 taps; their difference passes wavelengths of 4 to 16 px.
 _FINE0, _FINE1 = 1 / 2, 1 / 4
@@ -30,7 +31,7 @@ def analyse(
     the coarsest of them go; if there are as many bands as reductions and one more, the finest is the
     picture's own.
     """
-    _load(luma, geometry, picture)
+    load(luma, geometry, picture)
     fine = picture
     for k in range(len(planes_at)):
         coarse = level_plane(planes, planes_at[k])
@@ -40,16 +41,6 @@ def analyse(
     for k in range(len(bands_at)):
         plane = picture if skipped + k < 0 else level_plane(planes, planes_at[skipped + k])
         _band(plane, level_plane(bands, bands_at[k]), scratch)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _load(luma: Bytes, geometry: Geometry, picture: Floats) -> None:
-    pitch = geometry[2]
-    for y in range(picture.shape[0]):
-        target = picture[y]
-        line = luma[y * pitch : y * pitch + target.size]
-        for x in range(target.size):
-            target[x] = np.float32(line[x])
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -20,9 +20,12 @@ _GAIN = (1.0 - _POLE) * (1.0 - 1.0 / _POLE)
 _HORIZON = 12
 
 
-def spline_coefficients(plane: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+def spline_coefficients(
+    plane: NDArray[np.uint8] | NDArray[np.float32], *, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Compute the cubic B-spline coefficients of a plane [H, W], mirrored at its edges, float32 [H, W]."""
-    coefficients = np.array(plane, dtype=np.float32, order="C")
+    coefficients = np.empty(plane.shape, np.float32) if out is None else out
+    np.copyto(coefficients, plane)
     _prefilter_rows(coefficients)
     _prefilter_columns(coefficients)
     return coefficients

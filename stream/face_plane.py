@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from magnifyme.magnify.similarity import apply, compose, scale_of
 from magnifyme.magnify.warp import invert_affine, spline_coefficients, warp_affine
 
-
 # What is kept around the crop: more than the spline's start-up at the edge reaches.
 _LEAST_MARGIN_PX = 16
 # Frame pixels per sample from which the frame is smoothed and thinned first.

@@ -17,6 +17,7 @@ class Magnification:
     band_hz: tuple[float, float] = (1.0, 5.0)
     method: str = "linear"
     device: str = "cpu"
+    stabilize: bool = False
 
     def magnifier(self, fps: float) -> Magnifier:
         """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
@@ -27,4 +28,5 @@ class Magnification:
             # What a user typed: the magnifier itself refuses other words.
             method=cast("Method", self.method),
             device=cast("Device", self.device),
+            stabilize=self.stabilize,
         )

@@ -1,8 +1,8 @@
 """Sub-pixel registration of a face to a reference picture of the same face.
 
 What is registered are the face's rigid parts, in the coordinates of the crop; how, `magnify.registration`
-tells. Each part has its own light and its own vote, and is trusted less when skin that a muscle pulls moves it
-against the others.
+tells. Each part has its own light and its own vote, and is trusted less when skin that a muscle pulls moves
+it against the others.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifyme.magnify.similarity import apply, compose
 from magnifyme.models.face_detector import Detection
 from magnifyme.stream.face import FaceCrop
 from magnifyme.stream.face_tracker import FaceTracker
 from magnifyme.stream.frame import frame_from_array
-from magnifyme.magnify.similarity import apply, compose
 from magnifyme.train.render import SensorNoise
 from magnifyme.train.synthetic import MadeFace
 

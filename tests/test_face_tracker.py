@@ -10,12 +10,12 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from face_stage import REST, Stage, TruthDetector, gray_of, made_face, rms
+from magnifyme.magnify.similarity import apply, compose
 from magnifyme.magnify.warp import invert_affine
 from magnifyme.models.face_detector import YuNet
 from magnifyme.stream.face import CANONICAL_LANDMARKS, CROP_SIZE
 from magnifyme.stream.face_tracker import FaceTracker
 from magnifyme.stream.frame import frame_from_array
-from magnifyme.magnify.similarity import apply, compose
 from magnifyme.train.synthetic import SyntheticSource
 
 

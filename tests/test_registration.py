@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from face_stage import REST, Matrix, Stage, gray_of, rms
+from magnifyme.magnify.similarity import apply, compose, fit_similarity, rotation_of, scale_of
 from magnifyme.magnify.warp import invert_affine
 from magnifyme.stream.face import CANONICAL_LANDMARKS, CROP_SIZE
 from magnifyme.stream.face_plane import cut_face
-from magnifyme.magnify.similarity import apply, compose, fit_similarity, rotation_of, scale_of
 from magnifyme.train.expressions import DX, expression_field
 
 
