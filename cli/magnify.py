@@ -29,6 +29,9 @@ def magnify(
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
+    temporal: Annotated[
+        str, typer.Option(help="Filter in time: butterworth, acceleration (large motion beneath) or iir.")
+    ] = "butterworth",
     stabilize: Annotated[
         bool, typer.Option("--stabilize", help="Take the whole picture's sway out before, put it back after.")
     ] = False,
@@ -55,7 +58,7 @@ def magnify(
             done = transcode(
                 source,
                 target=target,
-                magnification=Magnification(factor, band, method, device, stabilize),
+                magnification=Magnification(factor, band, method, device, stabilize, temporal),
                 fps=fps,
                 overwrite=overwrite,
                 progress=progress,

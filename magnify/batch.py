@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import MagnifyError
 from .magnifier import Device, Magnifier, Method
+from .temporal import Temporal
 
 # BT.601 luma of red, green and blue in 1/256, the weights of 8-bit video (their sum is 256: gray stays gray).
 _RED, _GREEN, _BLUE = 77, 150, 29
@@ -26,6 +27,7 @@ def magnify_frames(
     channels: Literal["rgb", "bgr"] = "rgb",
     base_level: int = 1,
     cutoff_wavelength_px: float = 0.0,
+    temporal: Temporal = "butterworth",
     order: int = 1,
     stabilize: bool = False,
     threads: int = 1,
@@ -47,6 +49,7 @@ def magnify_frames(
         device=device,
         base_level=base_level,
         cutoff_wavelength_px=cutoff_wavelength_px,
+        temporal=temporal,
         order=order,
         stabilize=stabilize,
         threads=threads,

@@ -12,7 +12,7 @@ from .errors import MagnifyError
 from .linear import LinearEngine
 from .riesz import RieszEngine
 from .stabilizer import POSE_ORDER, POSE_WARM_SHARE, Engine, StabilizedEngine
-from .temporal import design_band_pass
+from .temporal import Temporal, design_band_pass
 
 Method = Literal["linear", "riesz"]
 Device = Literal["cpu"]
@@ -43,8 +43,12 @@ class Magnifier:
 
     `base_level` 1 (default) leaves linear's finest octave, wavelengths of 2 to 4 px, as it is: four times
     less work and half the noise of 0, which magnifies that octave too. riesz moves the whole picture either
-    way; 0 reads the motion from that octave too. `order` is the number of Butterworth sections: 2 rejects
-    slow motion better and answers to short motion later and with more ringing.
+    way; 0 reads the motion from that octave too.
+
+    `temporal` is the filter in time. "butterworth" is flat within the band; `order` is the number of its
+    sections: 2 rejects slow motion better and answers to short motion later and with more ringing.
+    "acceleration" (Zhang et al. 2017) is blind to motion of constant speed, for faces that also move at
+    large; the band tells it its middle only. "iir" is the pair of low-passes of Wu et al. 2012, the broadest.
 
     `stabilize` is for a camera or a head that sways: the whole picture's slow motion is taken out before and
     put back after, so that it is not magnified; its motion within the band is. Costs as much again as riesz.
@@ -71,6 +75,7 @@ class Magnifier:
         device: Device = "cpu",
         base_level: int = 1,
         cutoff_wavelength_px: float = 0.0,
+        temporal: Temporal = "butterworth",
         order: int = 1,
         stabilize: bool = False,
         threads: int = 1,
@@ -82,7 +87,7 @@ class Magnifier:
         _check_whole("order", order, low=1, high=_MAX_ORDER)
         _check_whole("threads", threads, low=1, high=_MAX_THREADS)
         _check_riesz(method, cutoff_wavelength_px=cutoff_wavelength_px, threads=threads)
-        self._band_pass = design_band_pass(band_hz, fps=fps, order=order)
+        self._band_pass = design_band_pass(band_hz, fps=fps, order=order, temporal=temporal)
         self._pose_band_pass = None
         if stabilize:
             self._pose_band_pass = design_band_pass(band_hz, fps=fps, order=max(order, POSE_ORDER))

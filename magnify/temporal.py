@@ -1,7 +1,16 @@
-"""The causal temporal band-pass, in continuous time, stepped by each frame's real duration.
+"""The causal temporal filters, in continuous time, stepped by each frame's real duration.
 
-A Butterworth band-pass of order n is a cascade of n second-order sections. Each is kept as the two
-quantities of a state-variable filter: the band output `v`, and the low-pass output minus the input, `e`:
+All are cascades of second-order sections that have gain one and zero phase at the middle of the band:
+
+    butterworth   a band-pass of order n, n sections: flat within the band
+    iir           the difference of two first-order low-passes, as Wu et al. 2012 have it: one section, broad
+    acceleration  s^2 / (s + w)^4, two critically damped sections: blind to motion of constant speed, without
+                  ringing. Zhang et al. 2017 take the second derivative of a Gaussian, which looks as far
+                  ahead as back; this is its causal counterpart, the only s^2 / (s + w)^n with its peak where
+                  its phase is zero. The band tells its middle only.
+
+Each section is kept as the two quantities of a state-variable filter: the band output `v`, and the low-pass
+output minus the input, `e`:
 
     v' = w (-q v - e)        e' = w v - input'
 
@@ -19,6 +28,7 @@ from __future__ import annotations
 import cmath
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numba import njit
@@ -26,6 +36,9 @@ from numpy.typing import NDArray
 
 from .errors import MagnifyError
 from .planes import Floats
+
+Temporal = Literal["butterworth", "acceleration", "iir"]
+TEMPORALS: tuple[Temporal, ...] = get_args(Temporal)
 
 # One step may turn the middle of the band by this much at most (a half turn cannot be told from none).
 _MAX_HALF_STEP = 0.45 * math.pi
@@ -69,19 +82,43 @@ class BandPass:
         return table
 
 
-def design_band_pass(band_hz: tuple[float, float], *, fps: float, order: int) -> BandPass:
-    """Design a Butterworth band-pass with gain one and zero phase at the geometric middle of the band.
+def design_band_pass(
+    band_hz: tuple[float, float], *, fps: float, order: int = 1, temporal: Temporal = "butterworth"
+) -> BandPass:
+    """Design a filter with gain one and zero phase at the geometric middle of the band.
 
-    Its low edge, where slow head motion leaks in, is at -3 dB to the letter at the nominal rate `fps`. The
-    high edge follows from the middle; near half the frame rate it falls a little early.
+    A Butterworth band-pass is of `order` sections; its low edge, where slow head motion leaks in, is at
+    -3 dB to the letter at the nominal rate `fps`. The high edge follows from the middle; near half the frame
+    rate it falls a little early.
 
-    Raises MagnifyError when the band is empty or the frame rate too low for it.
+    Raises MagnifyError when the band is empty or the frame rate too low for it, and for an order of a filter
+    that has none.
     """
     low, high = _check_band(band_hz, fps=fps)
+    if temporal not in TEMPORALS:
+        raise MagnifyError(f"temporal is {temporal!r}; this version has {', '.join(map(repr, TEMPORALS))}")
+    if order != 1 and temporal != "butterworth":
+        raise MagnifyError(f"order is {order}; temporal {temporal!r} has no order, leave it at 1")
     middle = math.sqrt(low * high)
-    # The step's warp is exact at the middle only: place the prototype's low edge so that it lands on `low`.
-    edge = math.tan(math.pi * low / fps) / math.tan(math.pi * middle / fps)
-    width = 1.0 / edge - edge
+    if temporal == "acceleration":
+        sections = [Section(1.0, 2.0), Section(1.0, 2.0)]
+    elif temporal == "iir":
+        sections = [Section(1.0, (low + high) / middle)]
+    else:
+        # The step's warp is exact at the middle only: place the low edge so that it lands on `low`.
+        edge = math.tan(math.pi * low / fps) / math.tan(math.pi * middle / fps)
+        sections = _butterworth(1.0 / edge - edge, order=order)
+    gain = 1.0
+    for section in sections:
+        gain *= abs(_response(section, 1.0))
+    turn = 2.0 * math.pi * middle
+    sections = [Section(turn * s.centre, s.damping) for s in sections]
+    # The cascade passes damping * v from section to section, the last v as it is.
+    return BandPass(turn, tuple(sections), sections[-1].damping / gain, 1.0 / low + 1.0 / (high - low))
+
+
+def _butterworth(width: float, *, order: int) -> list[Section]:
+    """Give the sections of a band-pass about 1 with a band of `width`."""
     sections = []
     for k in range(order):
         # Poles of the Butterworth low-pass; those below the real axis would give the same sections again.
@@ -95,13 +132,7 @@ def design_band_pass(band_hz: tuple[float, float], *, fps: float, order: int) ->
             sections.append(Section(1.0, width))
             continue
         sections.extend(Section(abs(s), -2.0 * s.real / abs(s)) for s in (half + root, half - root))
-    gain = 1.0
-    for section in sections:
-        gain *= abs(_response(section, 1.0))
-    turn = 2.0 * math.pi * middle
-    sections = [Section(turn * s.centre, s.damping) for s in sections]
-    # The cascade passes damping * v from section to section, the last v as it is.
-    return BandPass(turn, tuple(sections), sections[-1].damping / gain, 1.0 / low + 1.0 / (high - low))
+    return sections
 
 
 def _response(section: Section, frequency: float) -> complex:

@@ -7,6 +7,7 @@ from typing import cast
 
 from magnifyme.magnify import Magnifier
 from magnifyme.magnify.magnifier import Device, Method
+from magnifyme.magnify.temporal import Temporal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Magnification:
     method: str = "linear"
     device: str = "cpu"
     stabilize: bool = False
+    temporal: str = "butterworth"
 
     def magnifier(self, fps: float) -> Magnifier:
         """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
@@ -29,4 +31,5 @@ class Magnification:
             method=cast("Method", self.method),
             device=cast("Device", self.device),
             stabilize=self.stabilize,
+            temporal=cast("Temporal", self.temporal),
         )
