@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from magnifyme.models.face_detector import FaceDetector
 
-What = Literal["all", "magnify", "watch"]
+What = Literal["all", "magnify", "watch", "fidelity"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
 _WATCH_SIZES = ((640, 480), (1280, 720))
 # Long enough for a few expressions, so that the classifier has work.
@@ -26,17 +26,32 @@ _WATCH_SECONDS = 10.0
 
 
 def bench(
-    what: Annotated[What, typer.Argument(help="magnify: arrays; watch: the whole way from a file.")] = "all",
+    what: Annotated[
+        What,
+        typer.Argument(
+            help="magnify: arrays; watch: the whole way from a file; fidelity: how true, not how fast."
+        ),
+    ] = "all",
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each magnification is measured.")] = 2.0,
     source: Annotated[
         Path | None, typer.Option(help="A video of your own for `watch`, instead of a made one.")
     ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="`fidelity` of this engine only: linear or riesz.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A quarter of what `fidelity` measures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure frames a second: magnification alone, and the whole way from a video file to events."""
+    """Measure frames a second: magnification alone, and the whole way from a video file to events.
+
+    `fidelity` measures how true magnification is instead, on motion that is known exactly (ten minutes).
+    """
     from rich.console import Console
 
+    if what == "fidelity":
+        _bench_fidelity(method, quick=quick, as_json=as_json)
+        return
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):
@@ -52,6 +67,28 @@ def bench(
         figures["watch"] = _bench_watch(source, detector)
         if not as_json:
             console.print(_watch_table(figures["watch"]))
+    if as_json:
+        typer.echo(json.dumps(figures))
+
+
+def _bench_fidelity(method: str | None, *, quick: bool, as_json: bool) -> None:
+    from rich.console import Console
+
+    from magnifyme.magnify import MagnifyError
+    from magnifyme.magnify.magnifier import METHODS
+
+    from .fidelity import fidelity_tables, measure_fidelity
+
+    if method is not None and method not in METHODS:
+        raise MagnifyError(f"method is {method!r}; give {' or '.join(METHODS)}")
+    console = Console(highlight=False)
+    figures = []
+    for name in METHODS:
+        if method in (None, name):
+            figures.append(measure_fidelity(name, quick=quick))
+            if not as_json:
+                for table in fidelity_tables(figures[-1]):
+                    console.print(table)
     if as_json:
         typer.echo(json.dumps(figures))
 
