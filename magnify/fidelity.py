@@ -208,7 +208,7 @@ def measure_sway(
 
 
 class _Stack:
-    """A scene at many displacements, between which each pixel is interpolated: motion that differs by place."""
+    """A scene at many displacements, each pixel interpolated between them: motion that differs by place."""
 
     # Cubic interpolation over steps this small is exact to a thousandth of a grey level.
     _STEP_PX = 0.1

@@ -76,6 +76,11 @@ class LinearEngine:
         """Bytes of the temporal filter's state, which each frame reads and writes."""
         return self._previous.nbytes + self._state.nbytes
 
+    @property
+    def noise_px(self) -> None:
+        """Not known: noise is not motion here, but brightness, multiplied."""
+        return None
+
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)

@@ -92,6 +92,7 @@ class Magnifier:
         if stabilize:
             self._pose_band_pass = design_band_pass(band_hz, fps=fps, order=max(order, POSE_ORDER))
         self._period = 1.0 / fps
+        self._high_hz = float(band_hz[1])
         self._max_gap = max(MAX_GAP_SECONDS, _MAX_GAP_FRAMES / fps)
         self._method = method
         self._factor = float(factor)
@@ -173,6 +174,14 @@ class Magnifier:
         return 0 if self._engine is None else self._engine.filter_bytes
 
     @property
+    def noise_px(self) -> float | None:
+        """How far noise alone moves what is shown, estimated from the stream: pixels, rms, the mean of places.
+
+        None where it cannot be told: for linear, and before the first frame.
+        """
+        return None if self._engine is None else self._engine.noise_px
+
+    @property
     def threads(self) -> int:
         """How many threads a frame is spread over."""
         return self._threads
@@ -186,7 +195,12 @@ class Magnifier:
     def _make_plain_engine(self, shape: tuple[int, int]) -> Engine:
         if self._method == "riesz":
             return RieszEngine(
-                shape, band_pass=self._band_pass, factor=self._factor, base_level=self._base_level
+                shape,
+                band_pass=self._band_pass,
+                fps=1.0 / self._period,
+                high_hz=self._high_hz,
+                factor=self._factor,
+                base_level=self._base_level,
             )
         return LinearEngine(
             shape,

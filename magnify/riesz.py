@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from .planes import Table, flat_plane, plane_geometry
 from .riesz_bands import analyse
 from .riesz_motion import GRID_LEVEL, follow
+from .riesz_shrinkage import Shrinkage
 from .riesz_warp import move
 from .spline import spline_room
 from .temporal import BandPass
@@ -43,7 +44,14 @@ class RieszEngine:
     """
 
     def __init__(
-        self, shape: tuple[int, int], *, band_pass: BandPass, factor: float, base_level: int
+        self,
+        shape: tuple[int, int],
+        *,
+        band_pass: BandPass,
+        fps: float,
+        high_hz: float,
+        factor: float,
+        base_level: int,
     ) -> None:
         self.shape = shape
         self._band_pass = band_pass
@@ -67,6 +75,7 @@ class RieszEngine:
         self._cells = np.zeros((2, 5, *grid), np.float32)
         self._state = np.zeros((len(band_pass.sections), 2, 2, *grid), np.float32)
         self._scratch = np.zeros((_SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
+        self._shrinkage = Shrinkage((grid[0], grid[1]), band_pass=band_pass, dt=1.0 / fps, high_hz=high_hz)
         self._whole = np.zeros((2, shape[1]), np.int32)
 
     @property
@@ -86,11 +95,17 @@ class RieszEngine:
     @property
     def filter_bytes(self) -> int:
         """Bytes that each frame hands to the next: the filter's state and the last frame's bands."""
-        return self._state.nbytes + self._before.nbytes
+        return self._state.nbytes + self._before.nbytes + self._shrinkage.state_bytes
+
+    @property
+    def noise_px(self) -> float:
+        """How far noise alone moves what is shown, estimated from the stream: pixels, rms."""
+        return float(self._amplitude) * self._shrinkage.noise_px(self._state[-1])
 
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
+        self._shrinkage.start()
         self._analyse(luma, self._before)
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
@@ -107,9 +122,10 @@ class RieszEngine:
             self._scratch,
         )
         self._before, self._band = self._band, self._before
+        self._shrinkage.step(self._state[-1], self._cells, self._scratch[0], dt=dt)
         move(
             self._picture,
-            self._state[-1],
+            self._shrinkage.field,
             self._amplitude,
             flat_plane(out, writeable=True),
             plane_geometry(luma, out),

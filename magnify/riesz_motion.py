@@ -18,7 +18,7 @@ _S0, _S1, _S2 = -2.78534774, 1.5406925, -0.14801863
 # Gaussian of sigma 2 cells, radius 6.
 _SMOOTH = (0.19967563, 0.17621312, 0.12110939, 0.06482519, 0.02702316, 0.00877313, 0.00221819)
 # Squared slope, in grey levels a pixel, below which a displacement is pulled to zero.
-_FLOOR = 0.3
+_FLOOR = 0.1
 _RELATIVE_FLOOR = 0.003
 # No motion from one frame to the next is larger in what is to be magnified; a cut of the scene would be.
 _MAX_STEP_PX = 4.0
@@ -38,7 +38,8 @@ def follow(
     """Step the band-passed displacement by what moved from one frame's bands to the next one's.
 
     `weights` [levels, 2] are each level's for motion and stiffness, `cells` [2, 5, h, w] takes the sums,
-    `state` [order, 2 axes, 2, h, w] is the temporal filter's: the displacement ends in `state[-1, :, 0]`.
+    `state` [order, 2 axes, 2, h, w] is the temporal filter's: the displacement ends in `state[-1, :, 0]`, and
+    that since the last frame in the first two of the sums.
     """
     raw, sums = cells[0], cells[1]
     raw[:] = np.float32(0.0)
@@ -47,8 +48,8 @@ def follow(
         a, b = level_plane(before, bands_at[k]), level_plane(now, bands_at[k])
         _compare(a, b, finest - k, weights[k], raw, scratch)
     for c in range(5):
-        _smooth(raw[c], sums[c], scratch[0])
-    _move(sums, state, coefficients, scratch)
+        smooth(raw[c], sums[c], scratch[0])
+    _move(sums, state, coefficients, raw, scratch)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -140,7 +141,7 @@ def _add_row(line: Floats, width: int, y: int, shift: int, cells: Floats) -> Non
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _smooth(cells: Floats, out: Floats, line: Floats) -> None:
+def smooth(cells: Floats, out: Floats, line: Floats) -> None:
     """Smooth a plane of sums [h, w] with the Gaussian."""
     height, width = cells.shape
     last = height - 1
@@ -168,12 +169,14 @@ def _smooth(cells: Floats, out: Floats, line: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _move(sums: Floats, state: Floats, coefficients: Floats, scratch: Floats) -> None:
+def _move(sums: Floats, state: Floats, coefficients: Floats, steps: Floats, scratch: Floats) -> None:
     """Solve the smoothed sums [5, h, w] for the displacement since the last frame, and band-pass it."""
     width = sums.shape[2]
     right, down = scratch[0, :width], scratch[1, :width]
     for y in range(sums.shape[1]):
         _solve_row(sums, y, right, down)
+        steps[0, y] = right
+        steps[1, y] = down
         for k in range(state.shape[0]):
             section_step(right, state[k, 0, 0, y], state[k, 0, 1, y], coefficients[k])
             section_step(down, state[k, 1, 0, y], state[k, 1, 1, y], coefficients[k])

@@ -13,7 +13,7 @@ from .spline import LIMIT_PX, fit_spline, read_row, round_row
 @njit(cache=True, nogil=True, fastmath=True)
 def move(
     picture: Floats,
-    state: Floats,
+    field: Floats,
     amplitude: np.float32,
     out: Bytes,
     geometry: Geometry,
@@ -23,16 +23,16 @@ def move(
 ) -> None:
     """Write `out`: the picture [H, W], each pixel moved by `amplitude` times the displacement there.
 
-    `state` [2 axes, 2, h, w] is the temporal filter's: its first plane is the displacement, on cells of
-    4 by 4 px; a pixel comes from where the displacement at its own place says. `source` takes the spline's
-    coefficients; `scratch` and `whole` take rows.
+    `field` [2 axes, h, w] holds the displacements of cells of 4 by 4 px; a pixel comes from where the
+    displacement at its own place says. `source` takes the spline's coefficients; `scratch` and `whole` take
+    rows.
     """
     fit_spline(picture, source, scratch[0])
     width, out_pitch = geometry[1], geometry[3]
     line, xs, ys = scratch[0], scratch[1], scratch[2]
     for y in range(geometry[0]):
-        cells_to_row(state[0, 0], y, -amplitude, line, xs)
-        cells_to_row(state[1, 0], y, -amplitude, line, ys)
+        cells_to_row(field[0], y, -amplitude, line, xs)
+        cells_to_row(field[1], y, -amplitude, line, ys)
         read_row(source, y, xs[:width], ys[:width], whole, line[:width])
         round_row(line, out[y * out_pitch : y * out_pitch + width])
 

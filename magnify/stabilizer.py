@@ -66,6 +66,9 @@ class Engine(Protocol):
     @property
     def filter_bytes(self) -> int: ...
 
+    @property
+    def noise_px(self) -> float | None: ...
+
     def start(self, luma: Bytes) -> None: ...
 
     def step(self, luma: Bytes, *, dt: float, out: Bytes) -> None: ...
@@ -117,6 +120,11 @@ class StabilizedEngine:
     def filter_bytes(self) -> int:
         """Bytes that each frame hands to the next."""
         return self._engine.filter_bytes + self._held.nbytes + self._seen.nbytes + self._pose_state.nbytes
+
+    @property
+    def noise_px(self) -> float | None:
+        """How far noise alone moves what is shown, as the engine tells it."""
+        return self._engine.noise_px
 
     def start(self, luma: Bytes) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""

@@ -81,6 +81,19 @@ class BandPass:
             row[:] = (1.0 - gq - g * g) * scale, -2.0 * g * scale, g * scale, g, section.damping
         return table
 
+    def noise_share(self, *, dt: float) -> float:
+        """Compute how much of the variance of white noise passes, at a frame every `dt` seconds."""
+        state = np.zeros((len(self.sections), 2, 1), np.float32)
+        table = self.coefficients(dt=dt)
+        passed = 0.0
+        # A single frame that differs, and then nothing, until it has died away.
+        for change in (1.0, -1.0, *([0.0] * round(4.0 * self.warm_seconds / dt))):
+            line = np.full(1, change, np.float32)
+            for (v, e), coefficients in zip(state, table, strict=True):
+                section_step(line, v, e, coefficients)
+            passed += float(state[-1, 0, 0]) ** 2
+        return self.gain**2 * passed
+
 
 def design_band_pass(
     band_hz: tuple[float, float], *, fps: float, order: int = 1, temporal: Temporal = "butterworth"

@@ -86,11 +86,16 @@ def gratings(side: int, *, seed: int, count: int = 12) -> Floats:
 
 
 def mirrored(picture: NDArray[np.uint8], side: int) -> Floats:
-    """Make the middle of a picture [H, W, 3], `side` pixels wide, periodic by mirroring: twice as wide."""
+    """Make the middle of a picture [H, W, 3], `side` pixels wide, periodic by mirroring: twice as wide.
+
+    Its contrast is taken back a little: on whole grey levels, where no lens puts a scene, rounding would undo
+    every motion that changes a pixel by less than half of one.
+    """
     top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
     part = picture[top : top + side, left : left + side].astype(np.float64)
     half = np.concatenate([part, part[::-1]], 0)
     whole = np.concatenate([half, half[:, ::-1]], 1)
+    whole = 0.96 * (whole - 128.0) + 128.0
     return np.roll(whole, (side // 2, side // 2), axis=(0, 1))
 
 

@@ -81,7 +81,7 @@ def displacement(now: Floats, before: Floats, *, base_level: int) -> Floats:
     field = np.zeros((2, *grid))
     for y, x in np.ndindex(grid[0], grid[1]):
         j1, j2, a, b, c = smooth[:, y, x]
-        floor = 0.3 + 0.0015 * (a + c)
+        floor = 0.1 + 0.0015 * (a + c)
         a, c = max(a + floor, 1e-3), max(c + floor, 1e-3)
         det = max(a * c - b * b, 0.01 * a * c)
         field[:, y, x] = -np.array([c * j1 - b * j2, a * j2 - b * j1]) / det
@@ -95,6 +95,38 @@ def warp(plane: Floats, field: Floats) -> Floats:
     dx, dy = (np.clip(map_coordinates(f, at, order=1, mode="nearest"), -24, 24) for f in field)
     moved: Floats = map_coordinates(plane, [ys - dy, xs - dx], order=3, mode="nearest")
     return moved
+
+
+def above_noise(
+    course: Floats,
+    passed: Floats,
+    *,
+    times: Sequence[float],
+    band_hz: tuple[float, float],
+    fps: float,
+    order: int,
+) -> Floats:
+    """Compute how far each cell's motion stands out of its noise: shares [T, h, w], 0 to 1."""
+    blip = np.zeros((round(8 * fps), 1))
+    blip[1] = 1.0
+    even = [k / fps for k in range(len(blip))]
+    share = (band_pass(blip, times=even, band_hz=band_hz, fps=fps, order=order) ** 2).sum()
+    if 1.5 / (share * 8 * np.sin(np.pi * band_hz[1] / fps) ** 4) < 1.5 * 2.2:
+        return np.ones((len(course), *course.shape[2:]))
+    taps = np.exp(-(np.arange(-6, 7) ** 2) / 8.0)
+    taps /= taps.sum()
+    motion, changes = np.zeros(course.shape[2:]), np.zeros(course.shape[2:])
+    shares = [np.ones(course.shape[2:])]
+    still = np.concatenate([course[:1], course])
+    for k in range(1, len(course)):
+        decay = 1 - np.exp(-(times[k] - times[k - 1]) / 0.5)
+        motion = motion + decay * ((passed[k] ** 2).sum(0) - motion)
+        bend = still[k + 1] - 2 * still[k] + still[k - 1]
+        changes = changes + decay * ((bend**2).sum(0) - changes)
+        signal, noise = (along(along(plane, taps, 0), taps, 1) for plane in (motion, changes))
+        ratio = signal / np.maximum(noise * share / 6, 1e-15)
+        shares.append(np.clip((ratio - 1.3) / (2.2 - 1.3), 0, 1))
+    return np.array(shares)
 
 
 def magnify(
@@ -113,6 +145,8 @@ def magnify(
     course = np.cumsum([np.zeros_like(steps[0]), *steps], 0)
     if times is None:
         times = [k / fps for k in range(len(frames))]
-    passed = factor * band_pass(course, times=times, band_hz=band_hz, fps=fps, order=order)
-    moved = [warp(plane, field) for plane, field in zip(planes, passed, strict=True)]
+    passed = band_pass(course, times=times, band_hz=band_hz, fps=fps, order=order)
+    shares = above_noise(course, passed, times=times, band_hz=band_hz, fps=fps, order=order)
+    fields = factor * shares[:, None] * passed
+    moved = [warp(plane, field) for plane, field in zip(planes, fields, strict=True)]
     return np.clip(np.array(moved), 0, 255)
