@@ -175,7 +175,7 @@ class Magnifier:
 
     @property
     def noise_px(self) -> float | None:
-        """How far noise alone moves what is shown, estimated from the stream: pixels, rms, the mean of places.
+        """How far noise alone moves what is shown, estimated from the stream: pixels, rms over all places.
 
         None where it cannot be told: for linear, and before the first frame.
         """

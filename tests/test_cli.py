@@ -71,6 +71,7 @@ BAD_INPUT = {
     "folder without a rate": (["watch", "{folder}"], "--fps"),
     "factor below zero": (["watch", "synthetic", "--factor", "-1"], "-1"),
     "factor out of range": (["watch", "synthetic", "--factor", "1e9"], "factor"),
+    "no such engine": (["bench", "fidelity", "--method", "magic"], "'magic'"),
     "band upside down": (["watch", "synthetic", "--band", "5", "1"], "band"),
     "band above half the rate": (["watch", "{folder}", "--fps", "8"], "more than 10"),
     "no such model": (["watch", "synthetic", "--model", "none.onnx"], "none.onnx"),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from magnifyme.cli import fidelity as command
 from magnifyme.magnify.fidelity import (
     Frames,
     Magnify,
@@ -80,6 +81,21 @@ def test_a_blob_moves_in_a_still_picture() -> None:
     result = measure_local(nothing, scene, hz=HZ, factor=10, d_px=0.1)
     assert result.psnr_still > 55
     assert result.psnr_moving == result.psnr_moving_nothing < 40
+
+
+def test_the_tables_show_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `magnifyme bench fidelity` prints is what the documents quote."""
+    monkeypatch.setattr(command, "_scenes", lambda: {"leaves": Scene(dead_leaves(176, seed=1), size=160)})
+    monkeypatch.setattr(command, "_QUICK_CELLS", ((10.0, 0.1),))
+    figures = command.measure_fidelity("riesz", quick=True)
+    moved = figures["moved"][0]
+    assert moved["gain"] == pytest.approx(1, abs=0.05)
+    assert all(row["noise_gain"] < 2 for row in figures["still"])
+    loose, held = figures["sway"]
+    assert held["added_sway_px"] < 0.2 < loose["added_sway_px"]
+    tables = command.fidelity_tables(figures)
+    assert [table.row_count for table in tables] == [2, 3, 2, 2]
+    assert f"{moved['gain']:.3f}" in list(tables[0].columns[5].cells)
 
 
 @pytest.mark.parametrize("name", ["leaves", "gratings", "mirrored"])

@@ -207,6 +207,7 @@ def test_the_noise_that_is_told_is_the_noise_that_is_there() -> None:
         if k > 45:
             # Two streams of one scene differ by their noise, twice its variance.
             apart.append(((fields[0] - fields[1]) ** 2).sum(0).mean() / 2)
+            assert magnifiers[0].noise_px is not None
             told.append(magnifiers[0].noise_px)
     assert np.mean(told) == pytest.approx(math.sqrt(np.mean(apart)), rel=0.3)
     assert Magnifier(fps=30).noise_px is None
