@@ -13,6 +13,15 @@ _SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """List the pictures that lie in a folder, by their suffix; hidden files are passed over."""
+    return [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]
+
+
 def numbered_pictures(folder: Path) -> tuple[list[tuple[int, Path]], list[str]]:
     """List the pictures of a folder with the last number in their names, in its order, and what is odd.
 
@@ -22,11 +31,7 @@ def numbered_pictures(folder: Path) -> tuple[list[tuple[int, Path]], list[str]]:
     """
     if not folder.is_dir():
         raise SourceNotFound(f"{folder}: no such folder")
-    files = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    files = picture_files(folder)
     if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in _SUFFIXES))
         raise NotAVideo(f"{folder} holds no pictures ({kinds}): give a folder that does, or a video")

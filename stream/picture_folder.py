@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -30,15 +31,15 @@ _AHEAD = 8
 def magnify_folder(
     source: Path,
     *,
-    target: Path,
-    magnification: Magnification,
+    outputs: Sequence[tuple[Path, Magnification]],
     fps: float | None,
     progress: Callable[[int, int | None], None],
     notice: Callable[[str], None],
 ) -> int:
-    """Magnify the numbered pictures of a folder into `target`; gives their count.
+    """Magnify the numbered pictures of a folder into one or more folders; gives the count of those read.
 
-    Names and kind stay (without loss, but jpg at quality 95); gray stays gray, transparency is kept where
+    They are read once, whatever the number of `outputs`, each a folder and what is done to it. Names and
+    kind stay (without loss, but jpg at quality 95); gray stays gray, transparency is kept where
     the kind has it. Pictures of more than 8 bits become 8. A picture's time is its number over the rate.
     """
     if fps is None:
@@ -46,21 +47,24 @@ def magnify_folder(
     numbered, odd = numbered_pictures(source)
     for line in odd:
         notice(line)
-    magnifier = magnification.magnifier(fps)
+    magnifiers = [magnification.magnifier(fps) for _, magnification in outputs]
     paths = [path for _, path in numbered]
     times = [(number - numbered[0][0]) / fps for number, _ in numbered]
     deep = 0
-    with whole_folder(target) as partial, ThreadPoolExecutor(thread_name_prefix="pictures") as pool:
+    with ExitStack() as stack:
+        folders = [stack.enter_context(whole_folder(target)) for target, _ in outputs]
+        pool = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="pictures"))
         written: deque[Future[None]] = deque()
         for done, picture in enumerate(_ahead(pool, paths), start=1):
             path = paths[done - 1]
             deep += picture.dtype != np.uint8
             shallow = to_8_bits(picture)
             luma = luma_of(shallow)
-            magnified = magnifier(luma, time=times[done - 1])
-            result = exchange_luma(shallow, before=luma, after=magnified)
-            written.append(pool.submit(write_picture, result, path=partial / path.name))
-            if len(written) > _AHEAD:
+            for folder, magnifier in zip(folders, magnifiers, strict=True):
+                magnified = magnifier(luma, time=times[done - 1])
+                result = exchange_luma(shallow, before=luma, after=magnified)
+                written.append(pool.submit(write_picture, result, path=folder / path.name))
+            while len(written) > _AHEAD:
                 written.popleft().result()
             progress(done, len(paths))
         for future in written:

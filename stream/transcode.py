@@ -70,7 +70,7 @@ def transcode(
     started = time.monotonic()
     if source.is_dir():
         frames = magnify_folder(
-            source, target=target, magnification=magnification, fps=fps, progress=progress, notice=notice
+            source, outputs=[(target, magnification)], fps=fps, progress=progress, notice=notice
         )
     else:
         frames = _magnify_video(
