@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 
+from .container import open_container
 from .demuxer import Demuxer, Picture
 from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused
 from .live_source import Connection, LiveSource
@@ -97,7 +98,7 @@ def _connect_opencv(number: int, *, fps: float | None, size: tuple[int, int] | N
 
 def _connect_ffmpeg(path: str, *, input_format: str, options: dict[str, str], timeout_s: float) -> Demuxer:
     try:
-        container = av.open(path, format=input_format, options=options, timeout=(timeout_s, 1.0))
+        container = open_container(path, format=input_format, options=options, timeout_s=(timeout_s, 1.0))
     except (av.error.FFmpegError, OSError) as error:
         raise _explain(path, code=error.errno, options=options) from None
     return Demuxer(container, name=path)
