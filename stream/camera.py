@@ -19,11 +19,12 @@ from .live_source import Connection, LiveSource
 
 # FFmpeg's name for Linux's cameras. PyAV's wheels hold no other system's: there OpenCV opens cameras.
 _LINUX = "v4l2"
+_CAMERAS = ("/dev/video", "/dev/v4l/")
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
 class Camera(LiveSource):
-    """Watch camera number `device` or `/dev/videoN`; see LiveSource for what a pulled plug does.
+    """Watch camera number `device`, or a device by its name; see LiveSource for what a pulled plug does.
 
     `fps` and `size` (width, height) are asked for; the camera may give others. `input_format` is
     FFmpeg's name of the kind of device. Raises SourceNotFound with the cameras that there are,
@@ -58,6 +59,14 @@ class Camera(LiveSource):
 
             name = path
         super().__init__(name, connect=connect, timeout_s=timeout_s)
+
+
+def is_camera(name: str) -> bool:
+    """Tell whether a name is that of a device, by whatever link, or of one that is not plugged in."""
+    try:
+        return Path(name).is_char_device() or name.startswith(_CAMERAS)
+    except OSError:  # it must not be looked at
+        return name.startswith(_CAMERAS)
 
 
 class OpenCvConnection:

@@ -46,8 +46,12 @@ def open_file(path: Path) -> InputContainer:
     """Open a video file. Raises SourceNotFound, SourceRefused (no permission) or NotAVideo."""
     name = str(path)
     try:
-        if not path.exists():
-            raise SourceNotFound(f"{name}: no such file or folder")
+        path.stat()
+    except PermissionError:
+        raise SourceRefused(f"{name} must not be read by you: see its permissions") from None
+    except (OSError, ValueError):
+        raise SourceNotFound(f"{name}: no such file or folder") from None
+    try:
         # Absolute, so that a colon in the name is not taken for a protocol.
         container = open_container(str(path.absolute()))
     except PermissionError:

@@ -74,6 +74,8 @@ class Demuxer(Closing):
     @property
     def duration(self) -> float | None:
         """Length in seconds by the container's own word; None if it does not say."""
+        if self.container.format.name == "avi" and self.stream.frames and self.fps:
+            return self.stream.frames / self.fps  # of a file that was cut off, FFmpeg corrects the duration
         if self.stream.duration is not None and self.stream.time_base is not None:
             return float(self.stream.duration * self.stream.time_base)
         return None if self.container.duration is None else self.container.duration / av.time_base

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import NotAVideo, SourceError, SourceNotFound, StoreError
+from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, StoreError
 from .magnification import Magnification
 from .numbered import numbered_pictures, picture_files
 from .picture_folder import magnify_folder
@@ -139,10 +139,14 @@ def _check(source: Path, *, target: Path) -> None:
 
 def _folders(source: Path) -> Iterator[Path]:
     """Yield the folders that hold pictures, the root too, in order."""
-    for name, below, _ in os.walk(source):
+    for name, below, _ in os.walk(source, onerror=_refuse):
         below[:] = sorted(folder for folder in below if not folder.startswith("."))
         if picture_files(Path(name)):
             yield Path(name)
+
+
+def _refuse(error: OSError) -> None:
+    raise SourceRefused(f"{error.filename} must not be read by you: see its permissions") from error
 
 
 def _clip(folder: Path, *, source: Path, trees: Sequence[Output]) -> _Clip:

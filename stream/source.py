@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .address import redacted
-from .camera import Camera
+from .camera import Camera, is_camera
 from .errors import SourceError, SourceNotFound
 from .frame import Frame
 from .image_folder import ImageFolder
@@ -77,7 +77,7 @@ def open_source(
     timeout_s: float = 5.0,
     size: tuple[int, int] | None = None,
 ) -> Source:
-    """Open a camera (number or /dev/videoN), rtsp://..., a video file or a folder of numbered pictures.
+    """Open a camera (number or device), rtsp://..., a video file or a folder of numbered pictures.
 
     `fps` is the rate of a folder's pictures, or the one asked of a camera, as `size` (width, height) is.
     `timeout_s` limits the wait for a connection. What cannot be opened is told at once, by a SourceError
@@ -90,7 +90,7 @@ def open_source(
     if size is not None and min(size) < 1:
         raise SourceError(f"a size of {size[0]}x{size[1]} is not possible: both must be 1 or more")
     text = str(spec).strip()
-    if text.isdecimal() or text.startswith("/dev/video"):
+    if text.isdecimal() or is_camera(text):
         return Camera(int(text) if text.isdecimal() else text, fps=fps, size=size, timeout_s=timeout_s)
     scheme, mark, _ = text.partition("://")
     if mark and scheme.isalnum():
@@ -103,4 +103,8 @@ def open_source(
     if not text:
         raise SourceNotFound("no source is named: give a camera number, rtsp://..., a file or a folder")
     path = Path(spec) if isinstance(spec, Path) else Path(text)
-    return ImageFolder(path, fps=fps) if path.is_dir() else VideoFile(path)
+    try:
+        folder = path.is_dir()
+    except OSError:  # it must not be looked at, or its name is too long: opening it will tell
+        folder = False
+    return ImageFolder(path, fps=fps) if folder else VideoFile(path)

@@ -11,7 +11,7 @@ from .closing import Closing
 from .container import open_file
 from .demuxer import Demuxer, Picture
 from .errors import NotAVideo
-from .frame import Frame, eight_bit, frame_from_av
+from .frame import Frame, frame_from_av
 from .timeline import Timeline
 from .upright import upright
 
@@ -77,7 +77,7 @@ class VideoFile(Closing):
         picture, damaged = decoded
         self.damaged += damaged
         if self._upright:
-            picture = upright(eight_bit(picture)) if picture.rotation else picture
+            picture = upright(picture)
         arrival = time.monotonic()
         seconds = self._timeline.place(picture.time, size=(picture.width, picture.height), arrival=arrival)
         self._sequence += 1

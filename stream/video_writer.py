@@ -35,8 +35,8 @@ Notice = Callable[[str], None]
 class Container:
     """Say how a kind of file is written: FFmpeg's muxer and encoder, and what the container can tell.
 
-    `turns` is false where players are not told the rotation, so that the pixels themselves are turned,
-    and `mirrors` where they are not told that the picture is mirrored.
+    `turns` is false where players are not told the rotation, so that the pixels themselves are turned and
+    mirrored, and `mirrors` where they are told it, but not that the picture is mirrored.
     `steady` is true where frames have no times, only a common rate.
     """
 
@@ -127,7 +127,7 @@ class VideoWriter:
             self._encoder.set_display_matrix(matrix)
         elif first.rotation % 90:
             notice(f"{container.suffix} cannot say that the picture is turned by {first.rotation} degrees")
-        if matrix and is_mirrored(matrix) and not container.mirrors:
+        if matrix and is_mirrored(matrix) and container.turns and not container.mirrors:
             notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can")
         self._copies = self._add_copies(source)
         self._last_ticks: int | None = None
@@ -135,8 +135,7 @@ class VideoWriter:
 
     def as_shown(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Give a decoded picture in 8-bit planes, turned upright if the container cannot tell players to."""
-        planar = eight_bit(picture)
-        return planar if self._container.turns else upright(planar)
+        return eight_bit(picture if self._container.turns else upright(picture))
 
     def write(self, picture: av.VideoFrame, *, luma: NDArray[np.uint8]) -> None:
         """Encode a picture from `as_shown` with another luma plane [H, W], at the picture's own time."""
