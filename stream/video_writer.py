@@ -131,7 +131,7 @@ class VideoWriter:
             notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can")
         self._copies = self._add_copies(source)
         self._last_ticks: int | None = None
-        self._uneven = False
+        self._uneven = self._resized = False
 
     def as_shown(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Give a decoded picture in 8-bit planes, turned upright if the container cannot tell players to."""
@@ -139,6 +139,7 @@ class VideoWriter:
 
     def write(self, picture: av.VideoFrame, *, luma: NDArray[np.uint8]) -> None:
         """Encode a picture from `as_shown` with another luma plane [H, W], at the picture's own time."""
+        self._resized |= (picture.width, picture.height) != (self._encoder.width, self._encoder.height)
         if picture.format.name != self._read_layout:  # the stream changed its kind on the way
             picture = picture.reformat(format=self._read_layout)
         chroma = [plane_view(plane) for plane in picture.planes[1:]]
@@ -160,6 +161,8 @@ class VideoWriter:
         """Encode what the encoder still holds and finish the file."""
         self._output.mux(self._encoder.encode(None))
         self._output.close()
+        if self._resized:
+            self._notice("the pictures change their size on the way: all were brought to that of the first")
         if self._uneven:
             self._notice("the frames' times vary, which .avi cannot store: .mp4 or .mkv keeps them")
 

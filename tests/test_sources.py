@@ -558,7 +558,12 @@ def test_missing_camera_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
     [
         (16, SourceRefused, "another program"),
         (13, SourceRefused, "group 'video'"),
+        (1, SourceRefused, "group 'video'"),
         (22, SourceError, "640x480"),
+        (2, SourceNotFound, "no camera /dev/video0: "),
+        (19, SourceNotFound, "no camera /dev/video0: "),
+        (6, SourceNotFound, "no camera /dev/video0: "),
+        (5, NotAVideo, "not a camera that gives pictures"),
     ],
 )
 def test_camera_that_will_not(
@@ -568,13 +573,25 @@ def test_camera_that_will_not(
         raise OSError(code, "no")
 
     monkeypatch.setattr(av, "open", refuse)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         open_source("/dev/video0", size=(640, 480))
+    assert "\n" not in str(caught.value)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read ")]
 
 
-def test_not_a_camera() -> None:
-    with pytest.raises(NotAVideo, match="not a camera"):
-        Camera("/dev/null")
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/zero", "link"])
+def test_a_device_is_a_camera_by_whatever_name(name: str, tmp_path: Path) -> None:
+    """Missed otherwise: /dev/v4l/by-id/..., the one name of a camera that stays, opened as a file."""
+    if name == "link":
+        (tmp_path / "link").symlink_to("/dev/null")
+        name = str(tmp_path / "link")
+    with pytest.raises(NotAVideo, match="is not a camera that gives pictures"):
+        open_source(name)
+
+
+def test_a_camera_that_is_not_plugged_in_by_its_long_name() -> None:
+    with pytest.raises(SourceNotFound, match="there is no camera /dev/v4l/by-id/usb-cam: "):
+        open_source("/dev/v4l/by-id/usb-cam")
 
 
 def test_opencv_camera_keeps_the_contract(tmp_path: Path, rng: np.random.Generator) -> None:
