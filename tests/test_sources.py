@@ -105,7 +105,7 @@ def check_equal(frames: Sequence[Frame], lumas: Luma) -> None:
 def test_file_gives_every_sample_and_every_frame(
     tmp_path: Path, rng: np.random.Generator, size: tuple[int, int], name: str
 ) -> None:
-    """Missed otherwise: dropped, doubled or reordered frames (with B-frames), and resampled pictures."""
+    """Missed otherwise: dropped or doubled frames, and resampled pictures."""
     lumas = noise(rng, frames=23, size=size)
     with open_source(write_video(tmp_path / name, lumas, **EXACT)) as source:
         assert source.fps == pytest.approx(25)
