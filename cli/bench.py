@@ -26,15 +26,25 @@ _WATCH_SECONDS = 10.0
 
 
 def bench(
-    what: Annotated[What, typer.Argument(help="magnify: arrays; watch: the whole way from a file.")] = "all",
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each magnification is measured.")] = 2.0,
+    what: Annotated[
+        What,
+        typer.Argument(metavar="WHAT", help="magnify: arrays; watch: the whole way from a file; or all."),
+    ] = "all",
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, max=600.0, metavar="SECONDS", help="How long each magnification is measured."),
+    ] = 2.0,
     source: Annotated[
-        Path | None, typer.Option(help="A video of your own for `watch`, instead of a made one.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A video of your own for `watch`, instead of a made one."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure frames a second: magnification alone, and the whole way from a video file to events."""
+    """Measure how many frames a second this machine does.
+
+    Magnification alone, and the whole way from a video file to events.
+    """
     from rich.console import Console
 
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Quiet
+from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Overwrite, Quiet
 
 if TYPE_CHECKING:
     from magnifyme.stream.picture_tree import TreeDone
@@ -41,17 +41,21 @@ def magnify(
     fps: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="The camera's rate: needed for pictures, and for films that play in slow motion."
+            metavar="RATE",
+            help="The camera's rate: needed for pictures, and for films that play in slow motion.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    overwrite: Overwrite = False,
     preview: Annotated[
         Path | None,
-        typer.Option(help="Draw what was done into this .png: a frame and a time slice, before and after."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw what was done into this .png: a frame and a time slice, before and after.",
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Magnify the motion in a video file, a folder of numbered pictures, or a whole data set of such folders.
+    """Magnify the motion in a video, a folder of pictures, or a data set.
 
     Sound, frame times, rotation, colours and names stay as they are. A data set (a folder of folders of
     pictures, however deep) becomes a tree OUT/x<factor> for each --factor; work that was stopped goes on.

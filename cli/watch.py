@@ -21,7 +21,9 @@ from .options import (
     Factor,
     FolderFps,
     Method,
+    Overwrite,
     Quiet,
+    check_files,
     open_any,
 )
 
@@ -51,23 +53,31 @@ def watch(
         ),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="Classifier (ONNX) made by this project; default: the demo model.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Classifier (ONNX) made by this project; default: the demo model."),
     ] = None,
     factor: Factor = DEFAULT_FACTOR,
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
     events: Annotated[
-        Path | None, typer.Option(help="Write events to this file: .jsonl, otherwise SQLite.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write a side-by-side video (original | magnified) to this file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a side-by-side video (original | magnified): .mp4, .mov or .mkv."
+        ),
     ] = None,
+    overwrite: Overwrite = False,
     window: Annotated[bool, typer.Option("--window", help="Show original | magnified in a window.")] = False,
     duration: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after so many seconds of the stream.")
+        float | None, typer.Option(min=0.0, metavar="SECONDS", help="Stop after so much of the stream.")
     ] = None,
-    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="Stop after so many frames.")
+    ] = None,
     fps: FolderFps = None,
     detector_model: DetectorModel = None,
     json_lines: Annotated[
@@ -75,7 +85,10 @@ def watch(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Watch a stream: find the face, hold it still, magnify its motion, name the expressions."""
+    """Watch a stream and name the expressions on the face in it.
+
+    The face is found and held still, and its motion magnified.
+    """
     from magnifyme.models.classifier import Classifier, demo_model_path
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.events import open_store
@@ -94,17 +107,21 @@ def watch(
             from .window import Window
 
             show = stack.enter_context(Window()).show
-        # Everything that may be wrong is looked at before the kernels are loaded, which takes a while.
+        # Everything that may be wrong is looked at before the kernels are loaded, which takes a while, and
+        # before a file is made: the recorder makes its own at the first frame, the store at once.
+        check_files(source, events=events, output=output)
         opened = stack.enter_context(open_any(source, fps=fps))
         rate = opened.fps or _ASSUMED_FPS
         magnification.magnifier(rate)
         classifier = Classifier(model or demo_model_path())
-        store = stack.enter_context(open_store(events)) if events else None
         labels = ("original", f"magnified x{factor:g}")
-        recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels)) if output else None
+        recorder = None
+        if output:
+            recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels, overwrite=overwrite))
         for text in opened.warnings:
             display.notice(text)
         detector = open_detector(detector_model, notice=display.notice)
+        store = stack.enter_context(open_store(events)) if events else None
         prepare(display, detector=detector, magnification=magnification)
         monitor = Monitor(
             LimitedSource(opened, frames=max_frames, seconds=duration),

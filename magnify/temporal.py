@@ -112,9 +112,17 @@ def _check_band(band_hz: tuple[float, float], *, fps: float) -> tuple[float, flo
         low, high = (float(edge) for edge in band_hz)
     except (TypeError, ValueError):
         raise MagnifyError(f"band_hz is {band_hz!r}; give two numbers, for example (1.0, 5.0)") from None
-    if not (math.isfinite(high) and 0.0 < low < high):
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise MagnifyError(f"band {low:g}-{high:g} Hz is none; give two finite numbers, for example 1 and 5")
+    if low <= 0.0:
         raise MagnifyError(
-            f"band {low:g}-{high:g} Hz is empty; give a low edge above 0 and a high edge above the low one"
+            f"band {low:g}-{high:g} Hz begins at 0 or below, which holds what does not move; give a low edge "
+            "above 0, for example 0.5"
+        )
+    if high <= low:
+        raise MagnifyError(
+            f"band {low:g}-{high:g} Hz is empty; give the low edge first and a higher one after it, for "
+            "example 1 and 5"
         )
     if high * _MIN_RATE_RATIO >= fps:
         raise MagnifyError(

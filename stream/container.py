@@ -11,13 +11,12 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from .errors import NotAVideo, SourceNotFound, SourceRefused
+from .rate import HIGHEST_FPS
 
 # FFmpeg's readers of text as pictures of a terminal ("ANSI art"): they take nearly any file.
 _TEXT = frozenset(["tty", "bin", "xbin", "adf", "idf"])
 # Its readers of single pictures.
 _PICTURES = ("image2", "_pipe", "ico")
-# Streams without a rate of their own show their clock's (90 000 Hz) instead.
-_HIGHEST_RATE = 2000
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "video": "a cover picture"}
 
 
@@ -81,6 +80,6 @@ def video_stream(container: InputContainer, *, name: str) -> av.VideoStream:
 
 
 def rate_of(stream: av.VideoStream) -> Fraction | None:
-    """Read the nominal frame rate; None where there is none but the clock's."""
+    """Read the nominal frame rate; None where there is none but the clock's (90 000 Hz)."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    return next((rate for rate in rates if rate and 0 < rate <= _HIGHEST_RATE), None)
+    return next((rate for rate in rates if rate and 0 < rate <= HIGHEST_FPS), None)

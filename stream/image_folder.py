@@ -30,6 +30,7 @@ class ImageFolder(Closing):
 
     def __init__(self, path: str | Path, *, fps: float | None) -> None:
         self.name = str(path)
+        self._pictures, self.warnings = numbered_pictures(Path(path))
         if fps is None:
             raise SourceError(
                 f"{self.name} is a folder of pictures, which have no rate: say it, as in --fps 200"
@@ -37,7 +38,6 @@ class ImageFolder(Closing):
         self.fps: float | None = fps
         self._interval_s = 1.0 / fps
         self.status = "live"
-        self._pictures, self.warnings = numbered_pictures(Path(path))
         self.duration = (self._pictures[-1][0] - self._pictures[0][0] + 1) / fps
         self._done = 0
         self._timeline = Timeline(live=False, fps=fps)

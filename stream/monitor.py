@@ -125,6 +125,7 @@ class Monitor(Closing):
         self._found_lock = threading.Lock()
         self._last: Observation | None = None
         self._error: BaseException | None = None
+        self._run_start = ""
         self._threads: list[threading.Thread] = []
 
     def __iter__(self) -> Iterator[Observation]:
@@ -132,6 +133,7 @@ class Monitor(Closing):
         if self._threads:
             raise RuntimeError("a Monitor runs once: make a new one to watch again")
         self.statistics.started = time.monotonic()
+        self._run_start = _time_of_day()
         for work in (self._read, self._process, self._classify, self._record):
             thread = threading.Thread(target=self._guarded, args=(work,), name=f"magnifyme{work.__name__}")
             self._threads.append(thread)
@@ -265,7 +267,8 @@ class Monitor(Closing):
             intensity_px=interval.intensity_px,
             model_id=self.classifier.model_id,
             made_faces=self.classifier.recipe.made_faces,
-            wall_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            wall_time=_time_of_day(),
+            run_start=self._run_start,
         )
         if self._store is not None:
             self._store.add(event)
@@ -284,3 +287,7 @@ class Monitor(Closing):
             if self._recorder is not None:
                 with self.statistics.stage("record"):
                     self._recorder.write(observation.frame, magnified=observation.magnified_luma())
+
+
+def _time_of_day() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

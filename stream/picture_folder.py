@@ -42,9 +42,9 @@ def magnify_folder(
     kind stay (without loss, but jpg at quality 95); gray stays gray, transparency is kept where
     the kind has it. Pictures of more than 8 bits become 8. A picture's time is its number over the rate.
     """
-    if fps is None:
-        raise SourceError(f"{source.name} is a folder of pictures, which tell no rate: give --fps")
     numbered, odd = numbered_pictures(source)
+    if fps is None:
+        raise SourceError(f"{source} is a folder of pictures, which have no rate: say it, as in --fps 200")
     for line in odd:
         notice(line)
     magnifiers = [magnification.magnifier(fps) for _, magnification in outputs]

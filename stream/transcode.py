@@ -20,14 +20,16 @@ from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
+from .address import is_address, redacted
 from .container import open_file, rate_of
 from .demuxer import Demuxer
 from .errors import NotAVideo, SourceNotFound, StoreError
 from .frame import plane_view
 from .magnification import Magnification
 from .picture_folder import magnify_folder
+from .rate import check_rate
 from .video_writer import CONTAINERS, Notice, VideoWriter
-from .whole import whole_file
+from .whole import refuse_existing, refuse_input, whole_file
 
 Progress = Callable[[int, int | None], None]
 """Is told how many frames are done, and of how many (None: not known)."""
@@ -64,7 +66,7 @@ def transcode(
     Raises `SourceError` and `StoreError` for files that cannot be read or written, and `MagnifyError` for a
     factor, band, method or device that cannot be.
     """
-    source, target = source.absolute(), target.absolute()
+    check_rate(fps)
     _check(source, target=target, overwrite=overwrite)
     progress = progress or (lambda done, total: None)
     notice = notice or (lambda line: None)
@@ -88,10 +90,14 @@ def transcode(
 
 def _check(source: Path, *, target: Path, overwrite: bool) -> None:
     """Find before any work what would make it useless."""
+    if is_address(str(source)):
+        raise SourceNotFound(
+            f"{redacted(str(source))} is an address, and only files are magnified: watch it with "
+            "`magnifyme watch`"
+        )
     if not source.exists():
-        raise SourceNotFound(f"{source}: there is no such file or folder")
-    if target.exists() and source.samefile(target):
-        raise StoreError(f"{target} is the input itself: give the output another name")
+        raise SourceNotFound(f"{source}: no such file or folder")
+    refuse_input(target, source=source)
     if not target.parent.is_dir():
         raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
     if source.is_dir():
@@ -107,8 +113,7 @@ def _check(source: Path, *, target: Path, overwrite: bool) -> None:
             raise StoreError(f"{target.name} does not end in a kind of video that can be written: {known}")
         if target.is_dir():
             raise StoreError(f"{target} is a folder: give the output a file name")
-    if target.exists() and not overwrite:
-        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it")
+    refuse_existing(target, overwrite=overwrite)
 
 
 def _magnify_video(
@@ -122,7 +127,7 @@ def _magnify_video(
     notice: Notice,
 ) -> int:
     others: deque[Packet[Stream]] = deque()  # of sound and subtitles, since the last picture
-    with Demuxer(open_file(source), name=source.name, ahead=True, other=others.append) as demuxer:
+    with Demuxer(open_file(source), name=str(source), ahead=True, other=others.append) as demuxer:
         container, stream = demuxer.container, demuxer.stream
         first = demuxer.first()
         rate = rate_of(stream)

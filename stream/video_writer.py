@@ -112,7 +112,10 @@ class VideoWriter:
         self._read_layout = planar.format.name
         self._layout = self._choose_layout(planar)
         self._output = av.open(
-            str(path), "w", format=container.muxer, options=_muxer_options(source, container=container)
+            str(path.absolute()),
+            "w",
+            format=container.muxer,
+            options=_muxer_options(source, container=container),
         )
         self._output.metadata.update({k: v for k, v in source.metadata.items() if k not in _OWN_FACTS})
         if chapters := source.chapters():

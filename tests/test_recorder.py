@@ -181,7 +181,7 @@ def test_a_change_of_range_keeps_the_grey_levels_seen(tmp_path: Path) -> None:
     limited = colour_frame(np.full((48, 64), 235, np.uint8), time=0.0, blue=128, red=128)
     full = frame_from_array(np.full((48, 64), 255, np.uint8), time=0.0, epoch=1)
     for frames, white in (((limited, full), 235), ((full, limited), 255)):
-        with Recorder(path, fps=25) as recorder:
+        with Recorder(path, fps=25, overwrite=True) as recorder:
             for k, frame in enumerate(frames):
                 recorder.write(
                     Frame(frame.luma, 0.1 * k, epoch=k, picture=frame.picture), magnified=frame.luma

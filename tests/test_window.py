@@ -36,6 +36,7 @@ def event(label: str | None) -> Event:
         model_id="m",
         made_faces=True,
         wall_time="2026-11-23T12:00:00+00:00",
+        run_start="2026-11-23T11:00:00+00:00",
     )
 
 
