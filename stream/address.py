@@ -13,7 +13,7 @@ _SECRET_FIELD = re.compile(
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}")
 # An address in a sentence, or what looks like one whose scheme was forgotten; but not our own advice.
 _IN_TEXT = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}(?!USER:PASSWORD@)\S+|[^\s:/'\"]+:(?![\s/]|PASSWORD@)\S*@\S*"
+    r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}(?!/?USER:PASSWORD@)\S+|[^\s:/'\"]+:(?![\s/]|PASSWORD@)\S*@\S*"
 )
 # What stands before a path can only be a host, not the beginning of a user and a password.
 _ONLY_A_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|\d+(?:\.\d+){3}|localhost)(?::\d*)?|[^:]*")

@@ -66,8 +66,10 @@ class Recorder(Closing):
         known = _CONTAINERS.get(self._path.suffix.lower())
         if known is None:
             raise StoreError(f"{path} is no name for a video; let it end in one of {', '.join(_CONTAINERS)}")
-        refuse_existing(self._path, overwrite=overwrite)
         try:
+            if self._path.is_dir():
+                raise StoreError(f"{path} is a folder: give the output a file name")
+            refuse_existing(self._path, overwrite=overwrite)
             _try_to_write(self._path)
             # FFmpeg opens the file at the first frame, which is too late to tell what is wrong with it.
             self._output: OutputContainer | None = av.open(

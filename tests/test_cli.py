@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,21 +16,7 @@ import numpy as np
 import pytest
 
 from magnifyme.stream.events import read_events
-
-PROGRAM = [sys.executable, "-m", "magnifyme.cli"]
-ENVIRONMENT = {**os.environ, "MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
-
-
-def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run `magnifyme` without a terminal."""
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env=ENVIRONMENT,
-    )
+from program import ENVIRONMENT, PROGRAM, run
 
 
 def frames_in(video: Path) -> int:
@@ -94,15 +78,7 @@ def test_bad_input_is_told_in_one_line(case: str, tmp_path: Path, folder: Path) 
     names = {"text": tmp_path / "note.txt", "empty": tmp_path / "empty", "folder": folder}
     arguments, expected = BAD_INPUT[case]
     environment = {key: value for key, value in ENVIRONMENT.items() if "DISPLAY" not in key}
-    done = subprocess.run(
-        [*PROGRAM, *(argument.format(**names) for argument in arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment,
-        cwd=tmp_path,
-    )
+    done = run(*(argument.format(**names) for argument in arguments), env=environment, cwd=tmp_path)
     said = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
     assert done.returncode == 2, done.stderr
     assert len(said) == 1, done.stderr

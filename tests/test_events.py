@@ -213,6 +213,7 @@ def test_files_of_others_are_left_alone(name: str, tmp_path: Path) -> None:
         b"Dear diary,\ntoday nothing moved.\n" * 40,
         b"no newline at all",
         b'{"a": 1}\n',
+        b'{"a": 1}',
         b"\x00" * 5000,
     ]
     for content in contents:
@@ -226,15 +227,20 @@ def test_files_of_others_are_left_alone(name: str, tmp_path: Path) -> None:
 
 
 def test_databases_of_others_and_of_newer_versions_are_left_alone(tmp_path: Path) -> None:
-    foreign, newer = tmp_path / "other.db", tmp_path / "newer.db"
+    foreign, newer, older = (tmp_path / name for name in ("other.db", "newer.db", "older.db"))
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE events (id)")
     connection.close()
-    open_store(newer).close()
-    with sqlite3.connect(newer) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    for path, wanted in ((foreign, "another program"), (newer, f"version {SCHEMA_VERSION + 1}.*update")):
+    for path, version in ((newer, SCHEMA_VERSION + 1), (older, SCHEMA_VERSION - 1)):
+        open_store(path).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+    for path, wanted in (
+        (foreign, "another program"),
+        (newer, f"version {SCHEMA_VERSION + 1}.*update"),
+        (older, f"version {SCHEMA_VERSION - 1}.*another path"),
+    ):
         before = path.read_bytes()
         with pytest.raises(StoreError, match=wanted):
             open_store(path)

@@ -96,19 +96,25 @@ def test_what_is_put_in_comes_out(frames: list[Frame], tmp_path: Path) -> None:
         assert event.model_id == monitor.classifier.model_id
 
 
-def test_a_file_gives_the_same_events_every_time(frames: list[Frame]) -> None:
-    """Threads must not make a result depend on chance."""
+def test_a_file_gives_the_same_events_every_time(frames: list[Frame], tmp_path: Path) -> None:
+    """Threads must not make a result depend on chance; and two runs in one store can be told apart."""
 
     def run() -> list[tuple[int, str | None, float, float]]:
-        return [
-            (observation.frame.sequence, event.label, event.onset, event.intensity_px)
-            for observation in Monitor(Recorded(frames), detector=HaarCascade())
-            for event in observation.events
-        ]
+        with open_store(tmp_path / "events.db") as store:
+            return [
+                (observation.frame.sequence, event.label, event.onset, event.intensity_px)
+                for observation in Monitor(Recorded(frames), detector=HaarCascade(), events=store)
+                for event in observation.events
+            ]
 
     first = run()
     assert first
     assert first == run()
+    stored = read_events(tmp_path / "events.db")
+    starts = [event.run_start for event in stored]
+    half = len(first)
+    assert starts == [starts[0]] * half + [starts[half]] * half
+    assert starts[0] < starts[half]
 
 
 def test_what_is_shown_does_not_change_what_is_named(frames: list[Frame]) -> None:

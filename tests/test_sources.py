@@ -324,6 +324,10 @@ def test_gaps_are_told_and_keep_their_time(tmp_path: Path) -> None:
 
 
 def test_folder_without_rate_names_the_option(tmp_path: Path) -> None:
+    """Missed otherwise: a rate typed for a folder that turns out to be empty."""
+    with pytest.raises(NotAVideo, match="holds no pictures"):
+        open_source(tmp_path)
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8), np.uint8))
     with pytest.raises(SourceError, match="--fps"):
         open_source(tmp_path)
 
