@@ -47,6 +47,11 @@ def bench(
     """
     from rich.console import Console
 
+    if source is not None:
+        from magnifyme.stream.source import open_source
+
+        # Told now, and not after the minute that the first part takes.
+        open_source(source).close()
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def magnify(
     source: Annotated[
         Path,
-        typer.Argument(metavar="IN", help="Video file, or folder of numbered pictures."),
+        # Unreadable files are told in our words, as `watch` does.
+        typer.Argument(metavar="IN", readable=False, help="Video file, or folder of numbered pictures."),
     ],
     target: Annotated[
         Path,

@@ -105,6 +105,7 @@ SAID = {
     "half a frame": ("watch synthetic --max-frames 1.5", "must be a whole number"),
     "seed below 0": ("demo --seed -1", "must be 0 or more"),
     "demo without end": ("demo --seconds inf", "3600 or less"),
+    "a film to measure that is none": ("bench --source note.txt", "not a video"),
     "no such part": ("bench wacth", "'wacth'"),
     "empty folder": ("watch empty", "holds no pictures"),
     "empty folder to magnify": ("magnify empty out", "holds no pictures"),
