@@ -132,7 +132,7 @@ def watch(
             recorder=recorder,
         )
         run(monitor, display, show=show)
-    display.summary(monitor, written=[path for path in (events, output) if path])
+    display.summary(monitor, written=[path for path in (events, output) if path and path.exists()])
 
 
 def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> None:
