@@ -32,6 +32,7 @@ def magnify(
     factor: Annotated[
         list[float] | None,
         typer.Option(
+            metavar="NUMBER",
             show_default=f"{DEFAULT_FACTOR:g}",
             help="How many times its own motion is added; named several times: one tree OUT/x<factor> each.",
         ),
@@ -66,6 +67,7 @@ def magnify(
     from magnifyme.stream.picture_tree import is_tree, magnify_tree
     from magnifyme.stream.preview import check_preview, write_preview
     from magnifyme.stream.transcode import transcode
+    from magnifyme.stream.whole import refuse_existing
 
     factors = factor or [DEFAULT_FACTOR]
     magnifications = [Magnification(value, band, method, device) for value in factors]
@@ -74,6 +76,7 @@ def magnify(
         if in_tree:
             raise StoreError("--preview shows one film or folder of pictures: name one, and one --factor")
         check_preview(preview)
+        refuse_existing(preview, overwrite=overwrite)
 
     # What a service manager sends to end a program ends it as Ctrl-C does: nothing half stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -24,7 +24,7 @@ Method = Annotated[
     str, typer.Option(metavar="NAME", help="Magnification engine: linear (fastest) or riesz (truest).")
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: cpu.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the written video if it exists.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is written if it exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 FolderFps = Annotated[
     float | None,

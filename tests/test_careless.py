@@ -31,6 +31,7 @@ def home(tmp_path: Path, rng: np.random.Generator) -> Path:
     (tmp_path / "link.mp4").symlink_to(film)
     (tmp_path / "hard.mp4").hardlink_to(film)
     (tmp_path / "keep.mp4").write_bytes(b"mine")
+    (tmp_path / "keep.png").write_bytes(b"mine")
     (tmp_path / "keep.db").write_bytes(b"mine")
     (tmp_path / "keep.jsonl").write_bytes(b'{"mine": 1}')
     (tmp_path / "folder.mp4").mkdir()
@@ -64,6 +65,7 @@ NOTHING_LOST = {
     "no events for a bad name": ("watch film.mp4 --events new.db --output new.avi", "new.avi"),
     "demo over a film": ("demo --output keep.mp4", "--overwrite"),
     "magnified over the film": ("magnify film.mp4 link.mp4 --overwrite", "input itself"),
+    "preview over a picture": ("magnify film.mp4 new.mp4 --preview keep.png", "--overwrite"),
     "magnified over another": ("magnify film.mp4 keep.mp4", "--overwrite"),
 }
 
