@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .interrupt import ends_in_order
 from .options import DetectorModel, Overwrite
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _FPS = 30.0
 _OUTPUT = Path("magnifyme-demo.mp4")
 
 
+@ends_in_order
 def demo(
     seconds: Annotated[
         float,
@@ -35,7 +37,6 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="Print lines also in a terminal.")] = False,
 ) -> None:
     """Watch a made live face and tell what is found of what was put in."""
-    from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor
     from magnifyme.stream.recorder import Recorder
@@ -49,12 +50,11 @@ def demo(
     labels = ("original", f"magnified x{magnification.factor:g}")
     # It is made first, which looks at the file's name, and opens the file at the first frame.
     recorder = Recorder(output, fps=_FPS, labels=labels, overwrite=overwrite or output == _OUTPUT)
-    detector = open_detector(detector_model, notice=display.notice)
-    prepare(display, detector=detector, magnification=magnification)
     with recorder, SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source:
-        monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
+        monitor = Monitor(source, magnification=magnification, detector=detector_model, recorder=recorder)
+        prepare(display, monitor)
         found = run(monitor, display)
-    display.summary(monitor, written=[output])
+    display.summary(monitor, written=[output] if recorder.frames else [])
     watched = monitor.statistics.read / _FPS
     for line in compare(found, true=[event for event in source.truth if event.offset < watched]):
         typer.echo(line)

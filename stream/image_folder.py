@@ -25,6 +25,8 @@ class ImageFolder(Closing):
     """
 
     live = False
+    last_error: str | None = None
+    dropped = 0
     reconnects = 0
     damaged = 0
 

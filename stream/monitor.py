@@ -82,8 +82,9 @@ class Monitor(Closing):
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
     gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
-    `detector` finds faces, by default YuNet. Events are added to `events` as they become known,
-    the pictures written to `recorder`; the monitor closes neither.
+    `detector` finds faces: one of ours, or YuNet's file, by default the best that can be had. Events are
+    added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
+    `warnings` are for people, one line each; more may come while it runs.
 
     A file loses nothing: reading waits for processing, processing for the consumer. A live stream never
     waits: the consumer gets the newest observation, and the events of those it missed with it.
@@ -98,23 +99,38 @@ class Monitor(Closing):
         *,
         magnification: Magnification | None = None,
         classifier: Classifier | None = None,
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | Path | None = None,
         events: EventStore | None = None,
         recorder: Recorder | None = None,
-        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.magnification = magnification or Magnification()
         self.classifier = classifier or Classifier(demo_model_path())
-        self.source = open_source(source) if isinstance(source, str | int | Path) else source
         self.statistics = Statistics()
+        self._warnings: list[str] = []
+        if detector is None or isinstance(detector, Path):
+            detector = open_detector(detector, notice=self._warnings.append)
+        self.detector = detector
+        # Last, so that nothing else can go wrong behind a camera that is open.
+        self._opened: Source | None = None
+        if isinstance(source, str | int | Path):
+            source = self._opened = open_source(source)
+        self.source = source
+        fps = source.fps or _ASSUMED_FPS
         recipe = self.classifier.recipe
-        self.pipeline = FacePipeline(
-            detector or open_detector(notice=notice),
-            fps=self.source.fps or _ASSUMED_FPS,
-            shown=self.magnification,
-            learned=Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device),
-            statistics=self.statistics,
-        )
+        learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
+        self._learned = learned if learned.carried_by(fps) else None
+        self._threads: list[threading.Thread] = []
+        try:
+            self.pipeline = FacePipeline(
+                detector,
+                fps=fps,
+                shown=self.magnification,
+                learned=self._learned,
+                statistics=self.statistics,
+            )
+        except BaseException:
+            self._close_unread()
+            raise
         self._store = events
         self._recorder = recorder
         self._frames: Handoff[Frame] = Handoff(_WAITING_FRAMES)
@@ -126,10 +142,30 @@ class Monitor(Closing):
         self._last: Observation | None = None
         self._error: BaseException | None = None
         self._run_start = ""
-        self._threads: list[threading.Thread] = []
+
+    @property
+    def names(self) -> bool:
+        """Whether the stream is fast enough for what the classifier was trained on."""
+        return self._learned is not None and self._learned.carried_by(self.pipeline.fps)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What people should know by now."""
+        unnamed = (
+            f"the model needs more than {2 * self.classifier.recipe.band_hz[1]:g} frames a second to name "
+            "expressions: events stay unnamed"
+        )
+        return [*self._warnings, *self.source.warnings, *([] if self.names else [unnamed])]
 
     def __iter__(self) -> Iterator[Observation]:
         """Run until the source ends or `stop` is called; everything read by then is still delivered."""
+        return (observation for observation in self.ticking() if observation is not None)
+
+    def ticking(self, *, every_s: float | None = None) -> Iterator[Observation | None]:
+        """Run as the loop over the monitor does, and give None whenever nothing came for `every_s` seconds.
+
+        A camera that stalls gives no observations: who has a clock, a window or a user to serve gets on.
+        """
         if self._threads:
             raise RuntimeError("a Monitor runs once: make a new one to watch again")
         self.statistics.started = time.monotonic()
@@ -139,8 +175,8 @@ class Monitor(Closing):
             self._threads.append(thread)
             thread.start()
         try:
-            for observation in self._observations:
-                yield self._deliver(observation)
+            for observation in self._observations.ticking(every_s=every_s):
+                yield None if observation is None else self._deliver(observation)
         finally:
             self.close()
         if self._error is not None:
@@ -160,7 +196,13 @@ class Monitor(Closing):
         self._observations.abandon()
         for thread in self._threads:
             thread.join()
+        self._close_unread()
         self.statistics.ended = self.statistics.ended or time.monotonic()
+
+    def _close_unread(self) -> None:
+        """Close the source that the constructor opened; the reading thread, if there is one, has done so."""
+        if self._opened is not None and not self._threads:
+            self._opened.close()
 
     def _deliver(self, observation: Observation) -> Observation:
         latency_ms = (time.monotonic() - observation.frame.arrival) * 1e3
@@ -179,10 +221,12 @@ class Monitor(Closing):
             self._observations.close()
 
     def _read(self) -> None:
-        live = self.source.live
+        live, dropped = self.source.live, self.source.dropped
         try:
             for frame in self.source:
                 self.statistics.read += 1
+                # What was dropped before anybody asked for frames is no loss.
+                self.statistics.dropped_at_source = self.source.dropped - dropped
                 if not live:
                     self._frames.put(frame)
                 elif self._frames.put_newest(frame) is not None:
@@ -252,7 +296,7 @@ class Monitor(Closing):
     def _name(self, marked: _Marked) -> None:
         interval = marked.interval
         prediction: Prediction | None = None
-        if interval.kind != "blink" and marked.onset is not None and marked.apex is not None:
+        if interval.kind != "blink" and self.names and marked.onset is not None and marked.apex is not None:
             with self.statistics.stage("classify"):
                 prediction = self.classifier.classify(marked.onset, apex=marked.apex)
         event = Event(
@@ -273,6 +317,7 @@ class Monitor(Closing):
         if self._store is not None:
             self._store.add(event)
         self.statistics.events[event.kind] += 1
+        self.statistics.named += event.label is not None
         with self._found_lock:
             self._found.append(event)
 

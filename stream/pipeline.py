@@ -39,7 +39,8 @@ class FacePipeline:
 
     `shown` is the magnification that people look at, `learned` the one that the classifier was trained on;
     where they differ the crop is magnified twice, so that what the classifier reads never depends on what
-    somebody likes to see. `clip` holds the crops and their `learned` magnification.
+    somebody likes to see. `clip` holds the crops and their `learned` magnification. `fps` is the rate that
+    was promised, and after two seconds the one that the stream really has.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FacePipeline:
         self.tracker = FaceTracker(detector)
         self.spotter = Spotter()
         self.clip = RollingClip(seconds=_CLIP_SECONDS, fps=fps)
+        self.fps = fps
         self._settings = shown
         self._shown = shown.magnifier(fps)
         self._learned = None if learned is None or learned == shown else learned.magnifier(fps)
@@ -101,4 +103,5 @@ class FacePipeline:
         seconds = frame.time - self._first.time
         if seconds >= _RATE_SECONDS:
             self._rate_known = True
-            self._settings.magnifier((frame.sequence - self._first.sequence) / seconds)
+            self.fps = (frame.sequence - self._first.sequence) / seconds
+            self._settings.magnifier(self.fps)

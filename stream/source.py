@@ -24,7 +24,8 @@ class Source(Protocol):
     `name` is for people and never holds a password. `live` sources cannot wait: what is not taken in time
     is dropped, oldest first; others lose nothing. `fps` is the nominal rate, if known. `status` is one of
     "connecting", "live", "stalled" (connected, but silent), "waiting" (before it connects again), "ended"
-    and "stopped". `warnings` are for people, one line each.
+    and "stopped". `last_error` says in one line why the connection broke last. `warnings` are for people, one
+    line each; more may come while it runs.
     """
 
     @property
@@ -40,8 +41,16 @@ class Source(Protocol):
         """How it is doing."""
 
     @property
+    def last_error(self) -> str | None:
+        """Why the connection broke last."""
+
+    @property
     def reconnects(self) -> int:
         """How often the connection was made again."""
+
+    @property
+    def dropped(self) -> int:
+        """How many frames came faster than they were taken."""
 
     @property
     def damaged(self) -> int:

@@ -26,6 +26,8 @@ class VideoFile(Closing):
     """
 
     live = False
+    last_error: str | None = None
+    dropped = 0
 
     def __init__(self, path: str | Path, *, upright: bool = True) -> None:
         self.name = str(path)

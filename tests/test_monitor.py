@@ -34,7 +34,9 @@ class Recorded:
     """Frames that are there already, as a file (waits) or as a live stream (does not)."""
 
     fps: float | None = 30.0
+    last_error: str | None = None
     reconnects = 0
+    dropped = 0
     damaged = 0
     status = "live"
 

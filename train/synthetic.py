@@ -70,7 +70,9 @@ class SyntheticSource(Closing):
         self.live = paced
         self.fps: float | None = fps
         self.status = "connecting"
+        self.last_error: str | None = None
         self.reconnects = 0
+        self.dropped = 0
         self.damaged = 0
         self.warnings: list[str] = []
         self.face = MadeFace(size=size, identity=identity)
