@@ -209,7 +209,9 @@ class Spotter:
         self, moments: list[_Moment], *, apex: float, onset: float, chosen: NDArray[np.bool_]
     ) -> float:
         """Measure the largest displacement of any patch of the `chosen` regions, from rest to apex."""
-        top = [m.patches for m in moments if abs(m.time - apex) <= _SMOOTH_S]
+        # At few frames a second the apex, which is read between them, may have none so near.
+        nearest = min(moments, key=lambda m: abs(m.time - apex))
+        top = [m.patches for m in moments if abs(m.time - apex) <= _SMOOTH_S] or [nearest.patches]
         rest = [m.patches for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0].patches]
         moved = _lengths(np.mean(top, axis=0) - np.mean(rest, axis=0))
         belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
