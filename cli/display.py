@@ -111,6 +111,8 @@ class PlainDisplay(QuietDisplay):
             self._print(describe_event(event))
         was_silent, self._silent = self._silent, silent(monitor)
         now = time.monotonic()
+        if monitor.source.status == "stopped":
+            return
         if self._silent == was_silent and now - self._told < _PLAIN_STATUS_S:
             return
         self._told = now

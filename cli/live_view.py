@@ -27,6 +27,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 # One bar of the motion trace stands for so much stream time, and a full bar for so much motion.
 _BAR_S = 0.1
 _FULL_BAR_PX = 1.0
+# The terminal writes ^C behind the panel: if that did not fit, the next drawing would begin a line too low.
+_SPARE = 4
 _STATUS_STYLE = {"live": "green", "ended": "dim", "stopped": "dim"}
 
 
@@ -69,7 +71,7 @@ class LiveView(PlainDisplay):
 
     def render(self, monitor: Monitor) -> RenderableType:
         """Draw the panel."""
-        width = max(min(self._console.width, 110) - 4, 40)
+        width = max(min(self._console.width - _SPARE, 110) - 4, 40)
         parts: list[RenderableType] = [self._rates(monitor), self._face(monitor), self._motion(width)]
         parts += [Text(), self._table() if self._events else Text("no events yet", style="dim")]
         status = monitor.source.status

@@ -111,7 +111,7 @@ def _describe_run(figures: dict[str, Any], monitor: Monitor) -> list[str]:
         lines.append(
             f"dropped: {dropped['at_source']} before they were read, {dropped['before_processing']} before "
             f"processing, {dropped['from_video']} from the video; {figures['damaged']} damaged; "
-            f"reconnected {figures['reconnects']} times"
+            f"reconnects: {figures['reconnects']}"
             + (f", last after: {figures['last_error']}" if figures["last_error"] else "")
         )
     stages = ", ".join(f"{name} {mean:.2f}" for name, mean in figures["stages_ms"].items())

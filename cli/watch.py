@@ -129,8 +129,8 @@ def watch(
         )
         prepare(display, monitor)
         run(monitor, display, show=show)
-    written = [events, output if recorder and recorder.frames else None]
-    display.summary(monitor, written=[path for path in written if path])
+    something_in = ((events, monitor.statistics.events), (output, recorder and recorder.frames))
+    display.summary(monitor, written=[path for path, content in something_in if path and content])
 
 
 def prepare(display: Display, monitor: Monitor) -> None:

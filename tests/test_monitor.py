@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from magnifyme.magnify import MagnifyError
+from magnifyme.models.errors import ModelError
 from magnifyme.models.face_detector import HaarCascade
+from magnifyme.stream import monitor as monitor_module
 from magnifyme.stream.events import Event, open_store, read_events
 from magnifyme.stream.frame import Frame
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.monitor import Monitor
 from magnifyme.train.score import match
 from magnifyme.train.synthetic import SyntheticSource, TrueEvent
+from stalling import StallingCamera
 
 # Expressions that are put into the made streams below: 0.8 px, half a second apart at least.
 PUT_IN = [
@@ -188,6 +191,97 @@ def test_a_camera_that_is_slower_than_it_says_is_told() -> None:
     source.fps = 30.0
     with pytest.raises(MagnifyError, match="8"):
         list(Monitor(source, detector=HaarCascade()))
+
+
+SLOW_BAND = Magnification(band_hz=(0.5, 2.0))
+
+
+@pytest.mark.parametrize("announced", [8.0, 30.0])
+def test_a_camera_too_slow_for_the_model_only_is_watched_unnamed(announced: float) -> None:
+    """The user's own band fits 8 frames a second: motion is found; what the model never saw gets no name."""
+    source = made(fps=8.0, seconds=7.0)
+    source.fps = announced
+    monitor = Monitor(source, magnification=SLOW_BAND, detector=HaarCascade())
+    events = [event for seen in monitor for event in seen.events]
+    assert events
+    assert [event.label for event in events] == [None] * len(events)
+    assert monitor.statistics.named == 0
+    (warning,) = monitor.warnings
+    assert "more than 10 frames a second" in warning
+    assert "unnamed" in warning
+
+
+def test_a_fast_camera_is_named_without_a_warning(frames: list[Frame]) -> None:
+    """The test above must not pass because nothing is ever named."""
+    monitor = Monitor(Recorded(frames), magnification=SLOW_BAND, detector=HaarCascade())
+    events = [event for seen in monitor for event in seen.events]
+    assert monitor.statistics.named == sum(event.label is not None for event in events) > 0
+    assert monitor.warnings == []
+
+
+def test_while_a_camera_stalls_the_consumer_gets_on() -> None:
+    """Missed otherwise: a status, a window and a clock that stand still with the camera."""
+    monitor = Monitor(StallingCamera(5), detector=HaarCascade())
+    ticks = 0
+    start = time.monotonic()
+    for observation in monitor.ticking(every_s=0.05):
+        ticks = ticks + 1 if observation is None else 0
+        if ticks == 10:
+            assert monitor.statistics.silent_s > 0.4
+            monitor.stop()
+    assert monitor.statistics.processed == 5
+    assert ticks >= 10
+    assert time.monotonic() - start < 5.0
+
+
+def test_a_loop_over_the_monitor_sees_observations_only() -> None:
+    """Missed otherwise: None in every user's loop."""
+    camera = StallingCamera(5)
+    monitor = Monitor(camera, detector=HaarCascade())
+    threading.Timer(0.6, monitor.stop).start()
+    assert all(observation is not None for observation in monitor)
+
+
+def test_warnings_and_drops_of_the_source_are_told_while_it_runs() -> None:
+    """Missed otherwise: a file that breaks off in the middle, a reader that cannot keep up, in silence."""
+    camera = StallingCamera(5)
+    camera.dropped = 100  # while the kernels were loaded: nobody had asked for frames yet
+    monitor = Monitor(camera, detector=HaarCascade())
+    for observation in monitor.ticking(every_s=0.05):
+        if observation is None:
+            monitor.stop()
+        elif observation.frame.sequence == 2:
+            assert monitor.statistics.dropped_at_source == 0
+            camera.dropped += 3
+            camera.warnings.append("breaks off")
+    assert monitor.statistics.dropped_at_source == 3
+    assert monitor.warnings == ["breaks off"]
+
+
+def test_a_source_that_the_monitor_opened_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missed otherwise: a camera that stays on, and busy for others, after a bad option."""
+    opened: list[StallingCamera] = []
+
+    def open_source(_: object) -> StallingCamera:
+        opened.append(StallingCamera(5))
+        return opened[-1]
+
+    monkeypatch.setattr(monitor_module, "open_source", open_source)
+    with pytest.raises(MagnifyError, match="factor"):
+        Monitor("camera", magnification=Magnification(factor=-1.0), detector=HaarCascade())
+    with Monitor("camera", detector=HaarCascade()):
+        pass
+    assert [camera.closed for camera in opened] == [True, True]
+    with pytest.raises(ModelError):
+        Monitor("camera", detector=Path("none.onnx"))
+    assert len(opened) == 2, "a bad model is found before the camera is opened"
+
+
+def test_a_source_that_was_given_is_left_to_its_owner() -> None:
+    """Missed otherwise: a source closed behind the back of who opened it and never watched it."""
+    camera = StallingCamera(5)
+    Monitor(camera, detector=HaarCascade()).close()
+    assert not camera.closed
 
 
 def test_a_monitor_runs_once(frames: list[Frame]) -> None:
