@@ -13,14 +13,17 @@ from magnifyme.stream.frame import Frame, frame_from_array
 
 
 class StallingCamera:
-    """Give `count` gray frames at 50 a second, then nothing until `stop`; `deaf` ones do not heed that."""
+    """Give `count` gray frames at 50 a second, then nothing until `stop`; `deaf` ones do not heed that.
+
+    They come every `pace_s` seconds by the clock; their own times do not care.
+    """
 
     live = True
     fps: float | None = 50.0
     reconnects = 0
     damaged = 0
 
-    def __init__(self, count: int, *, deaf: bool = False) -> None:
+    def __init__(self, count: int, *, deaf: bool = False, pace_s: float = 0.02) -> None:
         self.name = "camera"
         self.status = "live"
         self.last_error: str | None = None
@@ -29,11 +32,12 @@ class StallingCamera:
         self.closed = False
         self._count = count
         self._deaf = deaf
+        self._pace_s = pace_s
         self._stopped = threading.Event()
 
     def __iter__(self) -> Iterator[Frame]:
         for number in range(self._count):
-            if self._stopped.wait(0.02):
+            if self._stopped.wait(self._pace_s):
                 return
             yield frame_from_array(
                 np.full((48, 64), 128, np.uint8),

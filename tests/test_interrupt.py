@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,18 +36,23 @@ PHASES = {
 DEAF_CAMERA = "magnifyme.cli.watch.open_any = lambda *_, **__: StallingCamera(5, deaf=True)"
 
 
-def start(phase: str, folder: Path) -> subprocess.Popen[str]:
-    """Start the program with something put into its way."""
+@contextmanager
+def started(phase: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the program with something put into its way; what is left of it is killed."""
     paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     environment = {key: value for key, value in os.environ.items() if key != "MAGNIFYME_DETECTOR_MODEL"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(phase=phase)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
         env={**environment, "MAGNIFYME_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -54,7 +61,7 @@ def test_an_interrupt_before_the_stream_runs_unwinds(
     phase: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     """Missed otherwise: a traceback, and empty files that look like a recording."""
-    with start(PHASES[phase], tmp_path) as process:
+    with started(PHASES[phase], tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "busy\n"
         process.send_signal(number)
@@ -66,7 +73,7 @@ def test_an_interrupt_before_the_stream_runs_unwinds(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_interrupt_ends_at_once(number: signal.Signals, tmp_path: Path) -> None:
     """Whoever presses Ctrl-C twice has waited long enough: also where the camera does not let go."""
-    with start(DEAF_CAMERA, tmp_path) as process:
+    with started(DEAF_CAMERA, tmp_path) as process:
         assert process.stdout is not None
         while (line := json.loads(process.stdout.readline()))["type"] != "status":
             pass
