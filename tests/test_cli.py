@@ -56,6 +56,7 @@ BAD_INPUT = {
     "folder without a rate": (["watch", "{folder}"], "--fps"),
     "factor below zero": (["watch", "synthetic", "--factor", "-1"], "-1"),
     "factor out of range": (["watch", "synthetic", "--factor", "1e9"], "factor"),
+    "no duration": (["watch", "synthetic", "--duration", "0"], "--duration"),
     "band upside down": (["watch", "synthetic", "--band", "5", "1"], "band"),
     "band above half the rate": (["watch", "{folder}", "--fps", "8"], "more than 10"),
     "no such model": (["watch", "synthetic", "--model", "none.onnx"], "none.onnx"),
@@ -98,6 +99,16 @@ def test_watching_a_folder_with_gaps_warns_and_counts(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"\b3\b", done.stderr)
     assert "9 frames" in done.stdout
+
+
+def test_only_what_was_written_is_told(folder: Path, tmp_path: Path) -> None:
+    """Who reads "written: events.db" looks for events in it."""
+    events, pair = tmp_path / "events.jsonl", tmp_path / "pair.mp4"
+    done = run("watch", folder, "--fps", 30, "--events", events, "--output", pair)
+    assert done.returncode == 0, done.stderr
+    assert f"written: {pair}" in done.stdout
+    assert str(events) not in done.stdout
+    assert frames_in(pair) == 12
 
 
 def test_json_is_nothing_but_json_lines(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stalling import StallingCamera
 
 @pytest.mark.parametrize(("count", "seconds"), [(0, 0.3), (5, 0.3), (5, 2.0)])
 def test_a_camera_that_falls_silent_ends_by_the_clock(count: int, seconds: float) -> None:
-    """Missed otherwise: `--duration 60` that runs all night because the camera froze, or that ends at once."""
+    """Missed otherwise: `--duration 60` that runs all night because the camera froze."""
     before = threading.active_count()
     start = time.monotonic()
     frames = list(LimitedSource(StallingCamera(count), seconds=seconds))
