@@ -7,8 +7,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
-import sys
 from pathlib import Path
 
 import av
