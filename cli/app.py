@@ -84,8 +84,8 @@ def _register() -> None:
 def main() -> None:
     """Run the program; exit 2 with one line on bad input, 1 where the output cannot be written."""
     _fill_closed_streams()
-    _register()
     try:
+        _register()
         code = app(standalone_mode=False, prog_name="magnifyme")
         sys.stdout.flush()
     except KeyboardInterrupt:
