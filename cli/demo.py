@@ -37,6 +37,7 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="Print lines also in a terminal.")] = False,
 ) -> None:
     """Watch a made live face and tell what is found of what was put in."""
+    from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor
     from magnifyme.stream.recorder import Recorder
@@ -50,8 +51,9 @@ def demo(
     labels = ("original", f"magnified x{magnification.factor:g}")
     # It is made first, which looks at the file's name, and opens the file at the first frame.
     recorder = Recorder(output, fps=_FPS, labels=labels, overwrite=overwrite or output == _OUTPUT)
+    detector = open_detector(detector_model, notice=display.notice)
     with recorder, SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source:
-        monitor = Monitor(source, magnification=magnification, detector=detector_model, recorder=recorder)
+        monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
         prepare(display, monitor)
         found = run(monitor, display)
     display.summary(monitor, written=[output] if recorder.frames else [])

@@ -88,6 +88,7 @@ def watch(
     The face is found and held still, and its motion magnified.
     """
     from magnifyme.models.classifier import Classifier, demo_model_path
+    from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.events import open_store
     from magnifyme.stream.limited import LimitedSource
     from magnifyme.stream.magnification import Magnification
@@ -116,6 +117,7 @@ def watch(
         recorder = None
         if output:
             recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels, overwrite=overwrite))
+        detector = open_detector(detector_model, notice=display.notice)
         if events:
             stack.enter_context(_empty_file_removed(events))
         store = stack.enter_context(open_store(events)) if events else None
@@ -123,7 +125,7 @@ def watch(
             limited,
             magnification=magnification,
             classifier=classifier,
-            detector=detector_model,
+            detector=detector,
             events=store,
             recorder=recorder,
         )

@@ -48,8 +48,12 @@ def open_file(path: Path) -> InputContainer:
         path.stat()
     except PermissionError:
         raise SourceRefused(f"{name} must not be read by you: see its permissions") from None
-    except (OSError, ValueError):
+    except FileNotFoundError:
         raise SourceNotFound(f"{name}: no such file or folder") from None
+    except OSError as error:
+        raise SourceNotFound(f"{name}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:  # a byte that no name has
+        raise SourceNotFound(f"{name!r} is no name of a file") from None
     try:
         # Absolute, so that a colon in the name is not taken for a protocol.
         container = open_container(str(path.absolute()))

@@ -82,7 +82,7 @@ class Monitor(Closing):
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
     gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
-    `detector` finds faces: one of ours, or YuNet's file, by default the best that can be had. Events are
+    `detector` finds faces, by default the best that can be had. Events are
     added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
     `warnings` are for people, one line each; more may come while it runs.
 
@@ -99,7 +99,7 @@ class Monitor(Closing):
         *,
         magnification: Magnification | None = None,
         classifier: Classifier | None = None,
-        detector: FaceDetector | Path | None = None,
+        detector: FaceDetector | None = None,
         events: EventStore | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -107,9 +107,7 @@ class Monitor(Closing):
         self.classifier = classifier or Classifier(demo_model_path())
         self.statistics = Statistics()
         self._warnings: list[str] = []
-        if detector is None or isinstance(detector, Path):
-            detector = open_detector(detector, notice=self._warnings.append)
-        self.detector = detector
+        self.detector = detector or open_detector(notice=self._warnings.append)
         # Last, so that nothing else can go wrong behind a camera that is open.
         self._opened: Source | None = None
         if isinstance(source, str | int | Path):
@@ -122,7 +120,7 @@ class Monitor(Closing):
         self._threads: list[threading.Thread] = []
         try:
             self.pipeline = FacePipeline(
-                detector,
+                self.detector,
                 fps=fps,
                 shown=self.magnification,
                 learned=self._learned,

@@ -272,8 +272,13 @@ def test_a_source_that_the_monitor_opened_is_closed(monkeypatch: pytest.MonkeyPa
     with Monitor("camera", detector=HaarCascade()):
         pass
     assert [camera.closed for camera in opened] == [True, True]
+
+    def open_detector(**_: object) -> None:
+        raise ModelError("spoilt")
+
+    monkeypatch.setattr(monitor_module, "open_detector", open_detector)
     with pytest.raises(ModelError):
-        Monitor("camera", detector=Path("none.onnx"))
+        Monitor("camera")
     assert len(opened) == 2, "a bad model is found before the camera is opened"
 
 
