@@ -22,10 +22,9 @@ from .face import FaceCrop
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline, Step
+from .pipeline import FacePipeline, Marked, Step
 from .recorder import Recorder
 from .source import Source, open_source
-from .spotter import Interval
 from .statistics import Statistics
 
 # Frames that may wait for processing: at 30 fps a fifth of a second, enough for a detection and a burst.
@@ -38,8 +37,6 @@ _WAITING_RECORDINGS = 30
 _WAITING_INTERVALS = 16
 # Until a source without a nominal rate has shown its own.
 _ASSUMED_FPS = 30.0
-# How far from the marked onset or apex a remembered crop may lie and still stand for it.
-_NEAREST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,16 +62,6 @@ class Observation:
         if self.face is None or self.magnified is None:
             return self.frame.luma
         return place_back(self.frame.luma, crop=self.face, magnified=self.magnified)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marked:
-    """An interval and what the classifier reads of it: the magnified crops, None if they are forgotten."""
-
-    interval: Interval
-    track: int
-    onset: NDArray[np.uint8] | None
-    apex: NDArray[np.uint8] | None
 
 
 class Monitor(Closing):
@@ -134,7 +121,7 @@ class Monitor(Closing):
         self._frames: Handoff[Frame] = Handoff(_WAITING_FRAMES)
         self._observations: Handoff[Observation] = Handoff(1 if self.source.live else _WAITING_OBSERVATIONS)
         self._recordings: Handoff[Observation] = Handoff(_WAITING_RECORDINGS)
-        self._intervals: Handoff[_Marked] = Handoff(_WAITING_INTERVALS)
+        self._intervals: Handoff[Marked] = Handoff(_WAITING_INTERVALS)
         self._found: list[Event] = []
         self._found_lock = threading.Lock()
         self._last: Observation | None = None
@@ -239,9 +226,9 @@ class Monitor(Closing):
                 step = self.pipeline.step(frame)
                 self.statistics.count_processed()
                 self.statistics.with_face += step.face is not None
-                if step.interval is not None and step.face is not None:
-                    self._mark(step.interval, track=step.face.track_id)
+                self._mark(step.marked)
                 self._hand_out(self._observe(frame, step))
+            self._mark(self.pipeline.finish())
         finally:
             self._intervals.close()
             self._recordings.close()
@@ -275,23 +262,19 @@ class Monitor(Closing):
             with self._found_lock:
                 self._found[:0] = missed.events
 
-    def _mark(self, interval: Interval, *, track: int) -> None:
-        marked = _Marked(interval, track, self._remembered(interval.onset), self._remembered(interval.apex))
-        if self.source.live:
-            self._intervals.put(marked)
-        else:
-            # A file's events belong to the frame that brought them, run after run.
-            self._name(marked)
-
-    def _remembered(self, moment: float) -> NDArray[np.uint8] | None:
-        entry = self.pipeline.clip.nearest(moment)
-        return entry.magnified.copy() if abs(entry.time - moment) <= _NEAREST_S else None
+    def _mark(self, ended: tuple[Marked, ...]) -> None:
+        for marked in ended:
+            if self.source.live:
+                self._intervals.put(marked)
+            else:
+                # A file's events belong to the frame that brought them, run after run.
+                self._name(marked)
 
     def _classify(self) -> None:
         for marked in self._intervals:
             self._name(marked)
 
-    def _name(self, marked: _Marked) -> None:
+    def _name(self, marked: Marked) -> None:
         interval = marked.interval
         prediction: Prediction | None = None
         if interval.kind != "blink" and self.names and marked.onset is not None and marked.apex is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,32 @@ def test_what_is_put_in_comes_out(frames: list[Frame], tmp_path: Path) -> None:
         assert sum(event.probabilities.values()) == pytest.approx(1.0, abs=1e-4)
         assert event.made_faces
         assert event.model_id == monitor.classifier.model_id
+
+
+def test_the_last_expression_of_a_film_is_stored(frames: list[Frame], tmp_path: Path) -> None:
+    """Research clips end with the expression: no frame comes after it to confirm it."""
+    last = PUT_IN[-1]
+    film = [frame for frame in frames if frame.time <= last.offset + 0.02]
+    with open_store(tmp_path / "events.db") as store:
+        monitor = Monitor(Recorded(film), detector=HaarCascade(), events=store)
+        delivered = [event for observation in monitor for event in observation.events]
+    assert read_events(tmp_path / "events.db") == delivered
+    ((found, _),) = match(delivered, true=[last])
+    assert delivered[found].label in monitor.classifier.recipe.labels
+    assert monitor.statistics.events["micro"] == len(PUT_IN)
+
+
+def test_an_expression_just_before_a_cut_is_told_with_its_label(frames: list[Frame]) -> None:
+    """The next shot must neither swallow it nor lend it its pictures."""
+    last = PUT_IN[-1]
+    cut = [frame for frame in frames if frame.time <= last.offset + 0.05]
+    second = [replace(frame, epoch=1, sequence=len(cut) + k) for k, frame in enumerate(frames[:30])]
+    monitor = Monitor(Recorded(cut + second), detector=HaarCascade())
+    observations = list(monitor)
+    (told,) = [seen for seen in observations if match(seen.events, true=[last])]
+    assert told.frame.epoch == 1
+    assert told.face is not None
+    assert (told.events[0].label is not None, told.events[0].track) == (True, told.face.track_id - 1)
 
 
 def test_a_file_gives_the_same_events_every_time(frames: list[Frame], tmp_path: Path) -> None:
