@@ -18,17 +18,23 @@ if TYPE_CHECKING:
 
     from magnifyme.models.face_detector import FaceDetector
 
-What = Literal["all", "magnify", "watch"]
+What = Literal["all", "magnify", "watch", "spot"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
 _WATCH_SIZES = ((640, 480), (1280, 720))
 # Long enough for a few expressions, so that the classifier has work.
 _WATCH_SECONDS = 10.0
+# Made streams that nothing was tuned on: about twenty expressions, and as much time without any.
+_SPOT_SEEDS, _SPOT_SECONDS = (100, 101), 24.0
 
 
 def bench(
     what: Annotated[
         What,
-        typer.Argument(metavar="WHAT", help="magnify: arrays; watch: the whole way from a file; or all."),
+        typer.Argument(
+            metavar="WHAT",
+            help="magnify: arrays; watch: the whole way from a file; all: both; "
+            "spot: how true the found events are, on made streams (takes minutes).",
+        ),
     ] = "all",
     seconds: Annotated[
         float,
@@ -41,7 +47,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure how many frames a second this machine does.
+    """Measure how many frames a second this machine does, or how true the found events are.
 
     Magnification alone, and the whole way from a video file to events.
     """
@@ -58,15 +64,18 @@ def bench(
         figures["magnify"] = _bench_magnify(seconds)
         if not as_json:
             console.print(_magnify_table(figures["magnify"]))
-    if what in ("all", "watch"):
+    if what != "magnify":
         from magnifyme.models.face_detector import open_detector
 
         detector = open_detector(
             detector_model, notice=lambda text: notes.print(f"note: {text}", markup=False)
         )
-        figures["watch"] = _bench_watch(source, detector)
+        if what == "spot":
+            figures["spot"] = _bench_spot(detector)
+        else:
+            figures["watch"] = _bench_watch(source, detector)
         if not as_json:
-            console.print(_watch_table(figures["watch"]))
+            console.print(_spot_table(figures["spot"]) if what == "spot" else _watch_table(figures["watch"]))
     if as_json:
         typer.echo(json.dumps(figures))
 
@@ -97,6 +106,37 @@ def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any
             _write_made_video(path, size)
             made.append(_watch_file(path, detector))
         return made
+
+
+def _bench_spot(detector: FaceDetector) -> list[dict[str, Any]]:
+    from magnifyme.train.spot_bench import ENCODINGS, SpotScore, measure
+    from magnifyme.train.synthetic import SyntheticSource
+
+    moved = {encoding: SpotScore() for encoding in ENCODINGS}
+    still = dict(moved)
+    for seed in _SPOT_SEEDS:
+        for scores, blank in ((moved, False), (still, True)):
+            source = SyntheticSource(
+                seconds=_SPOT_SECONDS, seed=seed, paced=False, events=() if blank else "random"
+            )
+            for encoding, score in measure(source, detector=detector).items():
+                scores[encoding] += score
+    return [
+        {
+            "encoding": str(encoding),
+            "expressions": score.expressions,
+            "recall": score.recall,
+            "precision": score.precision,
+            "f1": score.f1,
+            "hits": score.hits,
+            "hits_named_micro": score.named_micro,
+            "false_micro_per_minute": score.false_micro_per_minute,
+            "false_macro": score.false_macro,
+            "median_errors_ms": score.median_errors_ms,
+            "false_per_hour_without_expressions": still[encoding].false_per_hour,
+        }
+        for encoding, score in moved.items()
+    ]
 
 
 def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
@@ -166,6 +206,35 @@ def _magnify_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['bytes_per_frame'] / 1e6:.1f}",
             f"{row['copy_bytes_per_s'] / 1e9:.1f}",
             f"{row['share_of_floor']:.0%}",
+        )
+    return table
+
+
+def _spot_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    title = f"Spotting on made faces: {rows[0]['expressions']} expressions; a hit overlaps by half"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("stream")
+    for name in (
+        "recall",
+        "precision",
+        "F1",
+        "false micro/min",
+        "times off by, ms",
+        "false/h, no expression",
+    ):
+        table.add_column(name, justify="right")
+    for row in rows:
+        errors = row["median_errors_ms"]
+        table.add_row(
+            row["encoding"],
+            f"{row['recall']:.2f}",
+            f"{row['precision']:.2f}",
+            f"{row['f1']:.2f}",
+            f"{row['false_micro_per_minute']:.1f}",
+            "–" if errors is None else ", ".join(f"{error:.0f}" for error in errors),
+            f"{row['false_per_hour_without_expressions']:.0f}",
         )
     return table
 

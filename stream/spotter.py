@@ -63,7 +63,7 @@ class Interval:
 
     `intensity_px` is its largest displacement in pixels of the crop, over `regions`, the parts that moved
     (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond, and "blink"
-    where the lids alone moved.
+    where the lids alone moved, for however long.
     """
 
     onset: float
@@ -238,9 +238,9 @@ class Spotter:
         onset = _edge_time(times[: peak + 1][::-1], level[: peak + 1][::-1], edge=edge, after=peak - start)
         offset = _edge_time(times[peak:], level[peak:], edge=edge, after=end - peak)
         onset, offset = min(onset, apex), min(max(offset, apex), float(times[-1]))
-        kind: Kind = "blink" if EYES[chosen].all() else "micro"
-        if offset - onset > MICRO_S + _MICRO_SLACK_S:
-            kind = "macro"
+        kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
+        if EYES[chosen].all():
+            kind = "blink"
         names = [REGIONS[k] for k in np.argsort(-excursion.ratio) if chosen[k]]
         intensity = self._intensity(moments, apex=apex, onset=onset, chosen=chosen)
         # Lids are as fast as a key frame, and far too large to be taken for one.

@@ -142,6 +142,11 @@ class SpotScore:
         return 60.0 * self.false_micro / self.seconds if self.seconds else 0.0
 
     @property
+    def false_per_hour(self) -> float:
+        """False expressions of any length in an hour of the stream."""
+        return 3600.0 * (self.false_micro + self.false_macro) / self.seconds if self.seconds else 0.0
+
+    @property
     def median_errors_ms(self) -> tuple[float, float, float] | None:
         """How far onset, apex and offset of a hit are off: the medians of the absolute errors."""
         if not self.errors_s:
