@@ -40,7 +40,8 @@ class Refresh:
         if before is None:
             return False
         _block_changes(luma, before, self._changes)
-        change = float(np.quantile(self._changes, _SHARE))
+        rank = int(_SHARE * self._changes.size)
+        change = float(np.partition(self._changes, rank, axis=None)[rank])
         usual = self._usual
         while usual and time - usual[0][0] > _USUAL_S:
             usual.popleft()
