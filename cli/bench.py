@@ -220,9 +220,9 @@ def _spot_table(rows: list[dict[str, Any]]) -> Table:
         "recall",
         "precision",
         "F1",
-        "false micro/min",
-        "times off by, ms",
-        "false/h, no expression",
+        "false/min",
+        "off by ms",
+        "false/h at rest",
     ):
         table.add_column(name, justify="right")
     for row in rows:

@@ -43,7 +43,7 @@ class Encoding:
         if self.crf is None and self.mbit_s is None:
             return "uncompressed"
         rate = f"crf {self.crf}" if self.mbit_s is None else f"{self.mbit_s:g} Mbit/s"
-        return f"{rate}, key every {self.key_s:g} s"
+        return f"{rate}, key {self.key_s:g} s"
 
     def code(self, frames: Sequence[Frame], *, fps: float) -> Iterator[Frame]:
         """Encode frames, `fps` a second, and decode them again; times and order stay."""
