@@ -1,8 +1,11 @@
-"""The compiled loops of the linear engine.
+"""The linear engine's formulas, and its compiled loops over the rows of a picture.
 
-They stand in one file because Numba's cache on disk notices a change only in the caller's own file: with
-callees elsewhere, edited code would run as it was. They own no memory, trust their input and keep to
-float32. Loops run from 0 over slices with plain indices; other forms are not vectorised.
+The formulas, at the top, are plain functions of numbers. The loops below and the CUDA kernels
+(`cuda_kernels.py`) compile the same ones.
+
+All stand in one file because Numba's cache on disk notices a change only in the caller's own file: with
+callees elsewhere, edited code would run as it was. The loops own no memory, trust their input and keep to
+float32. They run from 0 over slices with plain indices; other forms are not vectorised.
 """
 
 from __future__ import annotations
@@ -14,16 +17,59 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint16]
 Floats = NDArray[np.float32]
+Number = np.float32
 # Height, width, and the distances in memory between rows of luma and between rows of out.
 Geometry = tuple[int, int, int, int]
 
 # The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
-_UNIT = 64
+UNIT = 64
 # The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
-_TAPS = (65 / 64, 19 / 64, -13 / 64, -7 / 64)
+TAPS = (np.float32(65 / 64), np.float32(19 / 64), np.float32(-13 / 64), np.float32(-7 / 64))
 # Where motion has ended the states die away until they are so small that processors slow down tenfold
 # (subnormal numbers). What is below a trillionth of a grey level is nothing.
 _NOTHING = np.float32(1e-12)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def pass_section(
+    v: Number, e: Number, change: Number, coefficients: tuple[Number, Number, Number, Number, Number]
+) -> tuple[Number, Number, Number]:
+    """Step one section by its input's increment; return its states v and e and the increment it passes on."""
+    cv, ce, cd, g, q = coefficients
+    now = cv * v + ce * e + cd * change
+    error = e - change + g * (v + now)
+    alive = abs(now) + abs(error) > _NOTHING
+    now = now if alive else np.float32(0.0)
+    error = error if alive else np.float32(0.0)
+    return now, error, q * (now - v)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def halve(a: Number, b: Number, c: Number, d: Number) -> Number:
+    """Weigh four neighbours with (1, 3, 3, 1); whole numbers stay whole."""
+    inner = b + c
+    return (a + d) + (inner + inner + inner)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def lean(near: Number, far: Number, share: Number) -> Number:
+    """Weigh the two cells about a point of the doubled grid with (3, 1), times `share`."""
+    return np.float32(3.0) * share * near + share * far
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def interpolate(
+    here: Number, near: Number, away: Number, far: Number, taps: tuple[Number, Number, Number, Number]
+) -> Number:
+    """Weigh the cell that covers a pixel, its neighbours on the pixel's side and away, and the one beyond."""
+    return taps[0] * here + taps[1] * near + taps[2] * away + taps[3] * far
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def add_and_clip(luma: np.uint8, change: Number) -> np.uint8:
+    """Add a change to a pixel, round and clip."""
+    value = np.float32(luma) + change + np.float32(0.5)
+    return np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -40,16 +86,7 @@ def section_step(
     """
     cv, ce, cd, g, q = coefficients
     for i in range(v.size):
-        before = v[i]
-        error = e[i]
-        change = line[i]
-        now = cv * before + ce * error + cd * change
-        error = error - change + g * (before + now)
-        alive = abs(now) + abs(error) > _NOTHING
-        now = now if alive else np.float32(0.0)
-        v[i] = now
-        e[i] = error if alive else np.float32(0.0)
-        line[i] = q * (now - before)
+        v[i], e[i], line[i] = pass_section(v[i], e[i], line[i], (cv, ce, cd, g, q))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -73,15 +110,14 @@ def reduce_rows(
         d = source[min(2 * y + 2, height - 1)]
         body = line[1:]
         for x in range(width):
-            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
+            body[x] = halve(a[x], b[x], c[x], d[x])
         line[0] = body[0]
         body[width] = body[width - 1]
         body[2 * cells] = body[width - 1]
         row = out[y]
         scale = np.float32(1.0 / 64.0)
         for x in range(cells):
-            outer = line[2 * x] + line[2 * x + 3]
-            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))
+            row[x] = scale * halve(line[2 * x], line[2 * x + 1], line[2 * x + 2], line[2 * x + 3])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -95,16 +131,16 @@ def expand_row(coarse: Floats, y: int, line: Floats, row: Floats, own: np.float3
     far = coarse[max(y // 2 - 1, 0)] if y % 2 == 0 else coarse[min(y // 2 + 1, height - 1)]
     body = line[1:]
     for x in range(cells):
-        body[x] = np.float32(3.0 / 16.0) * near[x] + np.float32(1.0 / 16.0) * far[x]
+        body[x] = lean(near[x], far[x], np.float32(1.0 / 16.0))
     line[0] = body[0]
     body[cells] = body[cells - 1]
     width = row.size
+    whole = np.float32(1.0)
     for x in range(width // 2):
-        middle = np.float32(3.0) * body[x]
-        row[2 * x] = own * row[2 * x] + (middle + line[x])
-        row[2 * x + 1] = own * row[2 * x + 1] + (middle + line[x + 2])
+        row[2 * x] = own * row[2 * x] + lean(body[x], line[x], whole)
+        row[2 * x + 1] = own * row[2 * x + 1] + lean(body[x], line[x + 2], whole)
     if width % 2 == 1:
-        row[width - 1] = own * row[width - 1] + (np.float32(3.0) * body[cells - 1] + line[cells - 1])
+        row[width - 1] = own * row[width - 1] + lean(body[cells - 1], line[cells - 1], whole)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -155,7 +191,7 @@ def base_row(
     if base_level == 0:
         source = luma[y * pitch : y * pitch + width]
         for x in range(width):
-            row[x] = np.uint16(source[x]) * np.uint16(_UNIT)
+            row[x] = np.uint16(source[x]) * np.uint16(UNIT)
         return
     ya, yb = max(2 * y - 1, 0) * pitch, 2 * y * pitch
     yc, yd = min(2 * y + 1, height - 1) * pitch, min(2 * y + 2, height - 1) * pitch
@@ -163,15 +199,13 @@ def base_row(
     c, d = luma[yc : yc + width], luma[yd : yd + width]
     body = sums[1:]
     for x in range(width):
-        inner = np.uint16(b[x]) + np.uint16(c[x])
-        body[x] = np.uint16(a[x]) + np.uint16(d[x]) + np.uint16(3) * inner
+        body[x] = halve(np.uint16(a[x]), np.uint16(b[x]), np.uint16(c[x]), np.uint16(d[x]))
     cells = row.size
     sums[0] = body[0]
     body[width] = body[width - 1]
     body[2 * cells] = body[width - 1]
     for x in range(cells):
-        inner = sums[2 * x + 1] + sums[2 * x + 2]
-        row[x] = sums[2 * x] + sums[2 * x + 3] + np.uint16(3) * inner
+        row[x] = halve(sums[2 * x], sums[2 * x + 1], sums[2 * x + 2], sums[2 * x + 3])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -202,7 +236,7 @@ def rows_in(
     """Band-pass the base rows rows[0]..rows[1]."""
     width = previous.shape[1]
     now = sums[1, :width]
-    scale = np.float32(1.0 / _UNIT)
+    scale = np.float32(1.0 / UNIT)
     for y in range(rows[0], rows[1]):
         before = previous[y]
         base_row(luma, geometry, base_level, y, sums[0], now)
@@ -217,8 +251,7 @@ def rows_in(
 def add_row(luma: Bytes, change: Floats, out: Bytes) -> None:
     """Add a row of changes to a row of luma, round and clip."""
     for x in range(luma.size):
-        value = np.float32(luma[x]) + change[x] + np.float32(0.5)
-        out[x] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+        out[x] = add_and_clip(luma[x], change[x])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -301,15 +334,13 @@ def between_rows(
 
     `even` and `odd` [w + 4] come out padded with two repeated cells on either side.
     """
-    a0, a1 = amplitude * np.float32(_TAPS[0]), amplitude * np.float32(_TAPS[1])
-    a2, a3 = amplitude * np.float32(_TAPS[2]), amplitude * np.float32(_TAPS[3])
+    taps = (amplitude * TAPS[0], amplitude * TAPS[1], amplitude * TAPS[2], amplitude * TAPS[3])
     cells = even.size - 4
     # Slices that start at 0 and plain indices: the compiler vectorises nothing else.
     even_body, odd_body = even[2:], odd[2:]
     for x in range(cells):
-        middle = a0 * here[x]
-        even_body[x] = middle + a1 * up[x] + a2 * down[x] + a3 * far_up[x]
-        odd_body[x] = middle + a1 * down[x] + a2 * up[x] + a3 * far_down[x]
+        even_body[x] = interpolate(here[x], up[x], down[x], far_up[x], taps)
+        odd_body[x] = interpolate(here[x], down[x], up[x], far_down[x], taps)
     even[:2] = even[2]
     even[cells + 2 :] = even[cells + 1]
     odd[:2] = odd[2]
@@ -319,12 +350,10 @@ def between_rows(
 @njit(cache=True, nogil=True, fastmath=True)
 def between_columns(line: Floats, cells: int, row: Floats) -> None:
     """Interpolate a full-size row [2 w] from a padded line of `cells` cells."""
-    t0, t1, t2, t3 = np.float32(_TAPS[0]), np.float32(_TAPS[1]), np.float32(_TAPS[2]), np.float32(_TAPS[3])
     far_left, left, here, right, far_right = line, line[1:], line[2:], line[3:], line[4:]
     for x in range(cells):
-        middle = t0 * here[x]
-        row[2 * x] = middle + t1 * left[x] + t2 * right[x] + t3 * far_left[x]
-        row[2 * x + 1] = middle + t1 * right[x] + t2 * left[x] + t3 * far_right[x]
+        row[2 * x] = interpolate(here[x], left[x], right[x], far_left[x], TAPS)
+        row[2 * x + 1] = interpolate(here[x], right[x], left[x], far_right[x], TAPS)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
