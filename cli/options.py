@@ -23,7 +23,13 @@ Band = Annotated[
 Method = Annotated[
     str, typer.Option(metavar="NAME", help="Magnification engine: linear (fastest) or riesz (truest).")
 ]
-Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: cpu.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Where to magnify: cpu, cuda (NVIDIA GPU, linear only), or auto (cuda if there is one).",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is written if it exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 FolderFps = Annotated[

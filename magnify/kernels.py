@@ -10,6 +10,8 @@ float32. They run from 0 over slices with plain indices; other forms are not vec
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -45,7 +47,7 @@ def pass_section(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def halve(a: Number, b: Number, c: Number, d: Number) -> Number:
+def halve(a: Any, b: Any, c: Any, d: Any) -> Any:
     """Weigh four neighbours with (1, 3, 3, 1); whole numbers stay whole."""
     inner = b + c
     return (a + d) + (inner + inner + inner)
