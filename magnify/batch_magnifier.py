@@ -63,21 +63,21 @@ class BatchMagnifier:
         it is there when the call returns. `times` are seconds of each stream's own clock; None, for all or
         for one, stands for 1 / fps after the last frame. `out` receives the result, or a new array does.
         """
-        times = [None] * len(self._magnifiers) if times is None else times
-        if len(times) != len(self._magnifiers):
-            raise MagnifyError(
-                f"there are {len(times)} times; give one for each of {len(self._magnifiers)} streams"
-            )
+        count = len(self._magnifiers)
+        times = [None] * count if times is None else times
+        if len(times) != count:
+            raise MagnifyError(f"there are {len(times)} times; give one for each of the {count} streams")
         if self._cuda is not None:
             return self._cuda(luma, times=times, out=out)
-        check_planes(luma, streams=count)
+        frames = check_planes(luma, streams=count)
         if out is None:
             out = np.empty(luma.shape, np.uint8)
         else:
             check_out(out, luma)
         for magnifier, time in zip(self._magnifiers, times, strict=True):
             magnifier._clock.check(time)
-        for magnifier, frame, time, result in zip(self._magnifiers, luma, times, out, strict=True):
+        results = out.reshape(frames.shape)
+        for magnifier, frame, time, result in zip(self._magnifiers, frames, times, results, strict=True):
             magnifier(frame, time=time, out=result)
         return out
 

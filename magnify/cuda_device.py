@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from numba import config, cuda
+from numba import cuda
+from numba.core import config
 
 from .errors import MagnifyError
 
@@ -95,16 +96,17 @@ class Launcher:
         Equal keys must mean equal work on equal addresses; only memory's content may differ.
         """
         if key not in self._graphs:
+            work(self._stream)
             self._graphs[key] = None
             if len(self._graphs) > _MAX_RECORDINGS:
                 self._graphs.popitem(last=False)
-            work(self._stream)
         elif config.ENABLE_CUDASIM:
             work(self._stream)
         else:
-            if self._graphs[key] is None:
-                self._graphs[key] = _Graph(work)
-            self._graphs[key].launch(self._stream)
+            graph = self._graphs[key]
+            if graph is None:
+                graph = self._graphs[key] = _Graph(work)
+            graph.launch(self._stream)
         self._stream.synchronize()
 
 

@@ -217,18 +217,16 @@ class CudaStreams:
 
     def _step_on_device(self, luma: Any, times: Sequence[float | None], out: Any) -> Any:
         frames = device_frames(luma, "the frame")
-        shape = tuple(luma.shape)
+        shape, count = tuple(luma.shape), len(self._clocks)
+        if math.prod(shape[:-2]) != count:
+            raise MagnifyError(f"the frames are {list(shape)}; give one of each of the {count} streams")
         if out is None:
             out = cuda.device_array(shape, np.uint8)
         elif not lies_on_device(out) or tuple(out.shape) != shape:
             raise MagnifyError(
-                f"the frame lies on the device; give an out of shape {list(shape)} there, or None"
+                f"the frame lies on the device; give an out of its shape {list(shape)} there, or None"
             )
         result = device_frames(out, "out")
-        if math.prod(shape[:-2]) != len(self._clocks):
-            raise MagnifyError(
-                f"the frames are {list(shape)}; give one of each of the {len(self._clocks)} streams"
-            )
         engine, dts = self._advance(frames.geometry[:2], times)
         engine.step_on_device(frames, dts=dts, out=result)
         return out
