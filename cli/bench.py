@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import DetectorModel
+from .options import DetectorModel, Device
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 What = Literal["all", "magnify", "watch", "spot"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
+# Streams a call, and whether the frames lie on the GPU, where that is measured.
+_CUDA_CASES = ((1, False), (1, True), (16, False), (16, True))
 _WATCH_SIZES = ((640, 480), (1280, 720))
 # Long enough for a few expressions, so that the classifier has work.
 _WATCH_SECONDS = 10.0
@@ -44,6 +46,7 @@ def bench(
         Path | None,
         typer.Option(metavar="FILE", help="A video of your own for `watch`, instead of a made one."),
     ] = None,
+    device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
@@ -61,7 +64,7 @@ def bench(
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):
-        figures["magnify"] = _bench_magnify(seconds)
+        figures["magnify"] = _bench_magnify(seconds, device)
         if not as_json:
             console.print(_magnify_table(figures["magnify"]))
     if what != "magnify":
@@ -80,15 +83,19 @@ def bench(
         typer.echo(json.dumps(figures))
 
 
-def _bench_magnify(seconds: float) -> list[dict[str, Any]]:
+def _bench_magnify(seconds: float, device: str) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from magnifyme.magnify.bench import measure
-    from magnifyme.magnify.magnifier import METHODS
+    from magnifyme.magnify.magnifier import METHODS, Magnifier
 
-    return [
-        asdict(measure(size, seconds=seconds, method=method)) for method in METHODS for size in _MAGNIFY_SIZES
-    ]
+    options: dict[str, Any] = {"seconds": seconds, "device": device}
+    cases: list[dict[str, Any]]
+    if Magnifier(fps=30.0, device=options["device"]).device == "cuda":
+        cases = [{"streams": streams, "on_device": there} for streams, there in _CUDA_CASES]
+    else:
+        cases = [{"method": method} for method in METHODS]
+    return [asdict(measure(size, **options, **case)) for case in cases for size in _MAGNIFY_SIZES]
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
@@ -193,13 +200,14 @@ def _write_made_video(path: Path, size: tuple[int, int]) -> None:
 def _magnify_table(rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(title="Magnification, CPU", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    title = f"Magnification, {rows[0]['device'].upper()}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("method")
     for name in ("size", "ms a frame", "frames/s", "MB moved", "copy GB/s", "share of that floor"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
-            row["method"],
+            _case(row),
             f"{row['size'][0]}×{row['size'][1]}",
             f"{row['ms_per_frame']:.3f}",
             f"{row['fps']:.0f}",
@@ -237,6 +245,13 @@ def _spot_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['false_per_hour_without_expressions']:.0f}",
         )
     return table
+
+
+def _case(row: dict[str, Any]) -> str:
+    """Name the method and, on a GPU, how many streams there were and where their frames lay."""
+    if row["device"] == "cpu":
+        return str(row["method"])
+    return f"{row['method']}, {row['streams']} from the {'GPU' if row['on_device'] else 'host'}"
 
 
 def _watch_table(rows: list[dict[str, Any]]) -> Table:

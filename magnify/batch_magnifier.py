@@ -95,3 +95,17 @@ class BatchMagnifier:
     def device(self) -> Literal["cpu", "cuda"]:
         """Where frames are magnified; of "auto", what it came to."""
         return self._magnifiers[0].device
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of memory held for all streams; 0 before the first frames."""
+        if self._cuda is None:
+            return sum(magnifier.state_bytes for magnifier in self._magnifiers)
+        return 0 if self._cuda.engine is None else self._cuda.engine.state_bytes
+
+    @property
+    def filter_bytes(self) -> int:
+        """Bytes of all temporal filters' state, which each frame reads and writes; 0 before the first."""
+        if self._cuda is None:
+            return sum(magnifier.filter_bytes for magnifier in self._magnifiers)
+        return 0 if self._cuda.engine is None else self._cuda.engine.filter_bytes

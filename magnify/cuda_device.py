@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from numba import cuda
 from numba.core import config
+from numpy.typing import NDArray
 
 from .errors import MagnifyError
 
@@ -18,6 +21,7 @@ from .errors import MagnifyError
 Geometry = tuple[int, int, int, int]
 # A decoder's pool of surfaces is smaller.
 _MAX_RECORDINGS = 32
+_COPY_RUNS = 5
 
 
 def what_is_missing() -> str | None:
@@ -145,6 +149,39 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     if int(error) != 0:
         raise RuntimeError(f"CUDA: {function.__name__} failed with {error.name}")
     return results[0] if results else None
+
+
+def to_device(array: NDArray[np.uint8]) -> Any:
+    """Copy an array to the device."""
+    return cuda.to_device(array)
+
+
+def device_bandwidth(size: int) -> float:
+    """Measure how many bytes a second the device reads and writes when it copies `size` bytes."""
+    source, target = (cuda.device_array(size, np.uint8) for _ in range(2))
+    return 2.0 * size / _least_seconds(lambda: target.copy_to_device(source))
+
+
+def bus_bandwidth(size: int) -> float:
+    """Measure how many bytes a second cross the bus when page-locked memory is sent and fetched in turn."""
+    here, there = cuda.pinned_array(size, np.uint8), cuda.device_array(size, np.uint8)
+    here.fill(1)
+
+    def to_and_fro() -> None:
+        there.copy_to_device(here)
+        there.copy_to_host(here)
+
+    return 2.0 * size / _least_seconds(to_and_fro)
+
+
+def _least_seconds(work: Callable[[], object]) -> float:
+    best = math.inf
+    for _ in range(_COPY_RUNS):
+        start = time.perf_counter()
+        work()
+        cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 def blocks(size: int, tile: int) -> int:

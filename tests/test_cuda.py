@@ -21,6 +21,7 @@ from magnifyme.magnify import (
     BatchMagnifier,
     Magnifier,
     MagnifyError,
+    bench,
     cuda_device,
     cuda_linear,
     magnify_frames,
@@ -334,6 +335,21 @@ def test_equal_launches_are_recorded_once(monkeypatch: pytest.MonkeyPatch) -> No
     sent.clear()
     launch("a")
     assert sent == [("launch", "a")]  # forgotten, since too many came after it
+
+
+@pytest.mark.usefixtures("device_arrays")
+@pytest.mark.parametrize(("streams", "on_device"), [(1, False), (2, True)])
+def test_the_benchmark_counts_what_crosses_the_bus_or_the_memory(streams: int, on_device: bool) -> None:
+    """A share of the floor is only worth something if bytes and bandwidth are those of the same way."""
+    result = bench.measure((16, 12), seconds=0.01, device="cuda", streams=streams, on_device=on_device)
+    assert (result.device, result.streams, result.on_device) == ("cuda", streams, on_device)
+    state = 8 * 6 * (4 + 4 + 2)
+    assert result.bytes_per_frame == 2 * 16 * 12 + (2 * state if on_device else 0)
+    assert result.fps == pytest.approx(1000 * streams / result.ms_per_frame)
+    copying_ms = 1000 * streams * result.bytes_per_frame / result.copy_bytes_per_s
+    assert result.share_of_floor == pytest.approx(copying_ms / result.ms_per_frame)
+    with pytest.raises(MagnifyError, match="give device 'cuda'"):
+        bench.measure((16, 12), on_device=True)
 
 
 @pytest.mark.timeout(300)
