@@ -31,7 +31,7 @@ class Measurement:
 
     With several `streams` a frame is one of each, but `fps` and `bytes_per_frame` count every picture. On a
     GPU, frames either lie `on_device`, and the floor is a copy in the GPU's memory, or they come from the
-    host's memory and go back: then the bytes are those that cross the bus, and the floor is copying them.
+    host's page-locked memory and go back: then bytes and floor are those of the bus.
     """
 
     method: str
@@ -87,10 +87,10 @@ def measure(
     scene = rng.integers(90, 166, shape, dtype=np.uint8)
     frames: list[Any] = [scene + rng.integers(0, 8, shape, dtype=np.uint8) for _ in range(_FRAMES)]
     out: Any = np.empty(shape, np.uint8)
-    if on_device:
-        from .cuda_device import to_device
+    if one.device == "cuda":
+        from .cuda_device import place
 
-        frames, out = [to_device(frame) for frame in frames], to_device(out)
+        frames, out = [place(frame, on_device=on_device) for frame in frames], place(out, on_device=on_device)
     start = time.perf_counter()
     magnify(frames[0], out=out)
     magnify(frames[1], out=out)

@@ -83,6 +83,27 @@ def device_frames(frames: Any, name: str) -> DeviceFrames:
     return DeviceFrames(flat, (height, width, pitch, plane), interface["data"][0])
 
 
+def page_locked(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Make an array uint8 in memory of the host that the GPU reads and writes by itself.
+
+    Frames and results that lie in such arrays, packed, are not copied within the host's memory.
+    """
+    made: NDArray[np.uint8] = cuda.pinned_array(shape, np.uint8)
+    return made
+
+
+def is_page_locked(array: NDArray[np.uint8]) -> bool:
+    """Tell whether the GPU can copy a packed array of the host's memory by itself."""
+    if config.ENABLE_CUDASIM or not array.flags.c_contiguous:
+        return False
+    from cuda.bindings import driver
+
+    wanted = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_MEMORY_TYPE
+    # For memory that CUDA does not know this is an error.
+    error, kind = driver.cuPointerGetAttribute(wanted, array.ctypes.data)
+    return int(error) == 0 and int(kind) == int(driver.CUmemorytype.CU_MEMORYTYPE_HOST)
+
+
 class Launcher:
     """Launch the same work again and again; from the second time on as one recorded CUDA graph.
 
@@ -126,7 +147,9 @@ class _Graph:
         mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
         _call(driver.cuStreamBeginCapture, recorder, mode)
         try:
-            work(cuda.external_stream(int(recorder)))
+            # Memory that Numba frees meanwhile would spoil the recording.
+            with cuda.defer_cleanup():
+                work(cuda.external_stream(int(recorder)))
         finally:
             graph = _call(driver.cuStreamEndCapture, recorder)
         self._executable = _call(driver.cuGraphInstantiate, graph, 0)
@@ -151,9 +174,13 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     return results[0] if results else None
 
 
-def to_device(array: NDArray[np.uint8]) -> Any:
-    """Copy an array to the device."""
-    return cuda.to_device(array)
+def place(array: NDArray[np.uint8], *, on_device: bool) -> Any:
+    """Copy an array to the device or into page-locked memory."""
+    if on_device:
+        return cuda.to_device(array)
+    copy = page_locked(array.shape)
+    np.copyto(copy, array)
+    return copy
 
 
 def device_bandwidth(size: int) -> float:

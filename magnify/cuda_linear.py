@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from . import cuda_kernels as kernels
 from .checks import check_out, check_planes
 from .clock import StreamClock
-from .cuda_device import DeviceFrames, Launcher, blocks, device_frames, lies_on_device
+from .cuda_device import (
+    DeviceFrames,
+    Launcher,
+    blocks,
+    device_frames,
+    is_page_locked,
+    lies_on_device,
+    page_locked,
+)
 from .errors import MagnifyError
 from .pyramid import level_shapes, level_weights, octave_gains
 from .temporal import BandPass
@@ -71,14 +79,16 @@ class CudaLinearEngine:
         # What travels lies in page-locked memory, from which the device copies on its own.
         self._steps = cuda.pinned_array((streams, order, kernels.STEP_COLUMNS), np.float32)
         self._steps_there = cuda.device_array(self._steps.shape, np.float32)
-        self._packed = (height, width, width, height * width)
         self._sent: NDArray[np.uint8] | None = None
+        self._received: NDArray[np.uint8] | None = None
+        self._luma: DeviceFrames | None = None
+        self._out: DeviceFrames | None = None
         self._launcher = Launcher()
 
     @property
     def state_bytes(self) -> int:
         """Bytes held on the device for all streams, the pyramid and the frames' copies included."""
-        frames = 0 if self._sent is None else 2 * self._sent.nbytes
+        frames = 0 if self._luma is None else 2 * int(self._luma.flat.nbytes)
         return self.filter_bytes + int(self._levels.nbytes) + frames
 
     @property
@@ -89,17 +99,28 @@ class CudaLinearEngine:
     def step(self, luma: NDArray[np.uint8], *, dts: Sequence[float | None], out: NDArray[np.uint8]) -> None:
         """Magnify a picture of every stream, uint8 [streams, H, W] in the host's memory, into `out`.
 
+        What lies there page-locked is sent from, and received, where it is; else through a copy that is.
+
         `dts` says how many seconds after its last one each picture comes, None for one that stands still and
         with which that stream starts anew.
         """
-        if self._sent is None:
-            self._sent = cuda.pinned_array((self.streams, *self.shape), np.uint8)
-            self._received = cuda.pinned_array((self.streams, *self.shape), np.uint8)
-            self._luma, self._out = (cuda.device_array(self._sent.size, np.uint8) for _ in range(2))
         self._write_steps(dts)
-        np.copyto(self._sent, luma)
-        self._launcher.run("host", self._work_from_host)
-        np.copyto(out, self._received)
+        if self._luma is None:
+            self._luma, self._out = (self._make_room() for _ in range(2))
+        sent, received = luma, out
+        if not is_page_locked(luma):
+            if self._sent is None:
+                self._sent = page_locked(luma.shape)
+            sent = self._sent
+            np.copyto(sent, luma)
+        if not is_page_locked(out):
+            if self._received is None:
+                self._received = page_locked(out.shape)
+            received = self._received
+        key = (sent.ctypes.data, received.ctypes.data)
+        self._launcher.run(key, partial(self._work_from_host, sent, received))
+        if received is not out:
+            np.copyto(out, received)
 
     def step_on_device(self, luma: DeviceFrames, *, dts: Sequence[float | None], out: DeviceFrames) -> None:
         """Magnify a picture of every stream where it lies; returns when `out` is written."""
@@ -114,12 +135,17 @@ class CudaLinearEngine:
                 row[:, :-1] = self._band_pass.coefficients(dt=dt)
                 row[:, -1] = 1.0
 
-    def _work_from_host(self, stream: Any) -> None:
-        assert self._sent is not None
-        self._luma.copy_to_device(self._sent.reshape(-1), stream=stream)
-        luma, out = (DeviceFrames(flat, self._packed, 0) for flat in (self._luma, self._out))
-        self._work(luma, out, stream)
-        self._out.copy_to_host(self._received.reshape(-1), stream=stream)
+    def _make_room(self) -> DeviceFrames:
+        height, width = self.shape
+        flat = cuda.device_array(self.streams * height * width, np.uint8)
+        return DeviceFrames(flat, (height, width, width, height * width), 0)
+
+    def _work_from_host(self, sent: NDArray[np.uint8], received: NDArray[np.uint8], stream: Any) -> None:
+        assert self._luma is not None
+        assert self._out is not None
+        self._luma.flat.copy_to_device(sent.reshape(-1), stream=stream)
+        self._work(self._luma, self._out, stream)
+        self._out.flat.copy_to_host(received.reshape(-1), stream=stream)
 
     def _work(self, luma: DeviceFrames, out: DeviceFrames, stream: Any) -> None:
         """Launch a frame's kernels; the coefficients are read when they run, not when they are recorded."""

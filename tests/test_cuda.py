@@ -241,7 +241,33 @@ def test_frames_on_the_device_stay_there(rng: np.random.Generator, streams: int)
     assert apart(made.copy_to_host(), alone(frames[0])) <= 1
     assert batch._cuda is not None
     assert batch._cuda.engine is not None
-    assert batch._cuda.engine._sent is None  # the host's copies were not even made
+    assert batch._cuda.engine._luma is None  # the host's copies were not even made
+
+
+@pytest.mark.parametrize("locked", ["both", "frame", "out"])
+def test_page_locked_frames_are_not_copied_on_the_way(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, locked: str
+) -> None:
+    """Sixteen streams of video need what a copy in the host's memory would take longest for."""
+    frame, out = cuda_device.page_locked((7, 8)), cuda_device.page_locked((7, 8))
+    if locked == "frame":
+        out = np.zeros((7, 8), np.uint8)
+    if locked == "out":
+        frame = np.zeros((7, 8), np.uint8)
+    if config.ENABLE_CUDASIM:  # which knows no such memory
+        known = {"both": (frame, out), "frame": (frame,), "out": (out,)}[locked]
+        asked = [array.ctypes.data for array in known]
+        monkeypatch.setattr(cuda_linear, "is_page_locked", lambda array: array.ctypes.data in asked)
+    magnifier, alone = Magnifier(fps=30, device="cuda"), Magnifier(fps=30)
+    for picture in noise_clip(rng, count=3, shape=(7, 8)):
+        frame[...] = picture
+        assert magnifier(frame, out=out) is out
+        assert apart(out, alone(picture)) <= 1
+    assert magnifier._cuda is not None
+    engine = magnifier._cuda.engine
+    assert engine is not None
+    assert (engine._sent is None) == (locked != "out")
+    assert (engine._received is None) == (locked != "frame")
 
 
 @pytest.mark.usefixtures("device_arrays")
