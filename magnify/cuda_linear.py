@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
-from numba.core.errors import NumbaPerformanceWarning
 from numpy.typing import NDArray
 
 from . import cuda_kernels as kernels
@@ -161,7 +160,7 @@ class CudaLinearEngine:
         self._steps_there.copy_to_device(self._steps, stream=stream)
         with warnings.catch_warnings():
             # One small stream cannot fill a large GPU; that is no defect of the launch.
-            warnings.simplefilter("ignore", NumbaPerformanceWarning)
+            warnings.filterwarnings("ignore", message="Grid size")
             kernels.filter_base[base_grid, BASE_BLOCK, stream](
                 luma.flat,
                 luma.geometry,
