@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +20,28 @@ _TOLD = {
     "magnifyme.models.errors": "ModelError",
 }
 
+# Typer tells of a bad value in the words of the library that checks it.
+_WORDING = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r", unable to parse string as an? \w+"), ""),
+    (re.compile(r"Input should be a valid "), "it must be a "),
+    (re.compile(r"a integer"), "a whole number"),
+    (re.compile(r"Input should be "), "it must be "),
+    (re.compile(r"greater than or equal to (\S+)"), r"\1 or more"),
+    (re.compile(r"less than or equal to (\S+)"), r"\1 or less"),
+    (re.compile(r".*'--band'.*"), "--band takes two numbers with a space between: --band 1 5"),
+    (re.compile(r"No such command '(.*)'\.$"), r"'\1' is no command; to watch it: magnifyme watch SOURCE"),
+    (
+        re.compile(r"Got unexpected extra argument\S* \((.*)\)"),
+        r"more arguments than there are: '\1'; a name with spaces in it goes in quotes",
+    ),
+)
+
 app = typer.Typer(
     name="magnifyme",
-    no_args_is_help=True,
+    invoke_without_command=True,
+    # Its frames and columns leave no room for the words at 80 columns.
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,11 +60,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _program(
+    context: typer.Context,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _register() -> None:
@@ -57,31 +82,82 @@ def _register() -> None:
 
 
 def main() -> None:
-    """Run the program; exit 2 with one line on bad input."""
-    _register()
+    """Run the program; exit 2 with one line on bad input, 1 where the output cannot be written."""
+    _fill_closed_streams()
     try:
-        code = app(standalone_mode=False)
+        _register()
+        code = app(standalone_mode=False, prog_name="magnifyme")
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
+    except BrokenPipeError:  # who reads our lines has seen enough
+        _give_up_stdout()
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - told, with its traceback if it is a bug
         line = _one_line(error)
         if line is None:
-            raise
-        print(f"magnifyme: {line}", file=sys.stderr)  # noqa: T201 - the program's own output
-        sys.exit(2)
+            _tell(_harmless(traceback.format_exc()))
+        else:
+            _tell("magnifyme: " + " ".join(_harmless(line).split()))
+        _give_up_stdout()
+        sys.exit(1 if line is None or _is_of_stdout(error) else 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _one_line(error: Exception) -> str | None:
-    """Tell an error of the user's in one line, or None if it is none of theirs."""
+    """Tell an error of the user's or the system's in one line, or None if it is a bug."""
     message = getattr(error, "format_message", None)  # a usage error of Typer's
     if message is not None:
-        return " ".join(str(message()).split())
+        line = str(message())
+        for theirs, ours in _WORDING:
+            line = theirs.sub(ours, line)
+        return line
     if any(_is_a(error, module, name) for module, name in _TOLD.items()):
-        return " ".join(str(error).split())
+        return str(error)
+    if isinstance(error, OSError):
+        reason = (error.strerror or str(error)).lower()
+        return (
+            f"the output cannot be written: {reason}"
+            if _is_of_stdout(error)
+            else f"{error.filename}: {reason}"
+        )
     return None
 
 
 def _is_a(error: Exception, module: str, name: str) -> bool:
     # Only a module that has been imported can have raised it.
     return module in sys.modules and isinstance(error, getattr(importlib.import_module(module), name))
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    # Only what has no name, as stdout, fails without one.
+    return isinstance(error, OSError) and error.filename is None
+
+
+def _harmless(text: str) -> str:
+    """Take out of a text every password that stands in it or stood on the command line."""
+    from magnifyme.stream.address import redacted, scrubbed
+
+    for argument in filter(None, sys.argv[1:]):
+        # One with spaces in it is no single word of the text.
+        text = text.replace(argument, redacted(argument))
+    return scrubbed(text)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the program's own output
+
+
+def _fill_closed_streams() -> None:
+    """Let nothing be printed where a stream is closed, and no file that is opened later take its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r+"))  # noqa: SIM115 - until the program ends
+
+
+def _give_up_stdout() -> None:
+    """Drop what stdout could not take: Python would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,62 +11,83 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import DetectorModel
+from .options import DetectorModel, Device
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from magnifyme.models.face_detector import FaceDetector
 
-What = Literal["all", "magnify", "watch", "fidelity"]
+What = Literal["all", "magnify", "watch", "spot", "fidelity"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
+# Streams a call, and whether the frames lie on the GPU, where that is measured.
+_CUDA_CASES = ((1, False), (1, True), (16, False), (16, True))
 _WATCH_SIZES = ((640, 480), (1280, 720))
 # Long enough for a few expressions, so that the classifier has work.
 _WATCH_SECONDS = 10.0
+# Made streams that nothing was tuned on: about twenty expressions, and as much time without any.
+_SPOT_SEEDS, _SPOT_SECONDS = (100, 101), 24.0
 
 
 def bench(
     what: Annotated[
         What,
         typer.Argument(
-            help="magnify: arrays; watch: the whole way from a file; fidelity: how true, not how fast."
+            metavar="WHAT",
+            help="magnify: arrays; watch: the whole way from a file; all: both; "
+            "spot: how true the found events are; fidelity: how true the magnification (minutes each).",
         ),
     ] = "all",
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each magnification is measured.")] = 2.0,
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, max=600.0, metavar="SECONDS", help="How long each magnification is measured."),
+    ] = 2.0,
     source: Annotated[
-        Path | None, typer.Option(help="A video of your own for `watch`, instead of a made one.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A video of your own for `watch`, instead of a made one."),
     ] = None,
+    device: Device = "cpu",
     method: Annotated[
-        str | None, typer.Option(help="`fidelity` of this engine only: linear or riesz.")
+        str | None,
+        typer.Option(metavar="NAME", help="`fidelity` of this engine only: linear or riesz."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A quarter of what `fidelity` measures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure frames a second: magnification alone, and the whole way from a video file to events.
+    """Measure how many frames a second this machine does, or how true its results are.
 
-    `fidelity` measures how true magnification is instead, on motion that is known exactly (ten minutes).
+    Magnification alone, and the whole way from a video file to events. `spot` and `fidelity` measure, on
+    made motion that is known exactly, how true the found events and the magnified motion are.
     """
     from rich.console import Console
 
     if what == "fidelity":
         _bench_fidelity(method, quick=quick, as_json=as_json)
         return
+    if source is not None:
+        from magnifyme.stream.source import open_source
+
+        # Told now, and not after the minute that the first part takes.
+        open_source(source).close()
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):
-        figures["magnify"] = _bench_magnify(seconds)
+        figures["magnify"] = _bench_magnify(seconds, device)
         if not as_json:
             console.print(_magnify_table(figures["magnify"]))
-    if what in ("all", "watch"):
+    if what != "magnify":
         from magnifyme.models.face_detector import open_detector
 
         detector = open_detector(
             detector_model, notice=lambda text: notes.print(f"note: {text}", markup=False)
         )
-        figures["watch"] = _bench_watch(source, detector)
+        if what == "spot":
+            figures["spot"] = _bench_spot(detector)
+        else:
+            figures["watch"] = _bench_watch(source, detector)
         if not as_json:
-            console.print(_watch_table(figures["watch"]))
+            console.print(_spot_table(figures["spot"]) if what == "spot" else _watch_table(figures["watch"]))
     if as_json:
         typer.echo(json.dumps(figures))
 
@@ -93,15 +114,19 @@ def _bench_fidelity(method: str | None, *, quick: bool, as_json: bool) -> None:
         typer.echo(json.dumps(figures))
 
 
-def _bench_magnify(seconds: float) -> list[dict[str, Any]]:
+def _bench_magnify(seconds: float, device: str) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from magnifyme.magnify.bench import measure
-    from magnifyme.magnify.magnifier import METHODS
+    from magnifyme.magnify.magnifier import METHODS, Magnifier
 
-    return [
-        asdict(measure(size, seconds=seconds, method=method)) for method in METHODS for size in _MAGNIFY_SIZES
-    ]
+    options: dict[str, Any] = {"seconds": seconds, "device": device}
+    cases: list[dict[str, Any]]
+    if Magnifier(fps=30.0, device=options["device"]).device == "cuda":
+        cases = [{"streams": streams, "on_device": there} for streams, there in _CUDA_CASES]
+    else:
+        cases = [{"method": method} for method in METHODS]
+    return [asdict(measure(size, **options, **case)) for case in cases for size in _MAGNIFY_SIZES]
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
@@ -119,6 +144,37 @@ def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any
             _write_made_video(path, size)
             made.append(_watch_file(path, detector))
         return made
+
+
+def _bench_spot(detector: FaceDetector) -> list[dict[str, Any]]:
+    from magnifyme.train.spot_bench import ENCODINGS, SpotScore, measure
+    from magnifyme.train.synthetic import SyntheticSource
+
+    moved = {encoding: SpotScore() for encoding in ENCODINGS}
+    still = dict(moved)
+    for seed in _SPOT_SEEDS:
+        for scores, blank in ((moved, False), (still, True)):
+            source = SyntheticSource(
+                seconds=_SPOT_SECONDS, seed=seed, paced=False, events=() if blank else "random"
+            )
+            for encoding, score in measure(source, detector=detector).items():
+                scores[encoding] += score
+    return [
+        {
+            "encoding": str(encoding),
+            "expressions": score.expressions,
+            "recall": score.recall,
+            "precision": score.precision,
+            "f1": score.f1,
+            "hits": score.hits,
+            "hits_named_micro": score.named_micro,
+            "false_micro_per_minute": score.false_micro_per_minute,
+            "false_macro": score.false_macro,
+            "median_errors_ms": score.median_errors_ms,
+            "false_per_hour_without_expressions": still[encoding].false_per_hour,
+        }
+        for encoding, score in moved.items()
+    ]
 
 
 def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
@@ -175,13 +231,14 @@ def _write_made_video(path: Path, size: tuple[int, int]) -> None:
 def _magnify_table(rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(title="Magnification, CPU", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    title = f"Magnification, {rows[0]['device'].upper()}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("method")
     for name in ("size", "ms a frame", "frames/s", "MB moved", "copy GB/s", "share of that floor"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
-            row["method"],
+            _case(row),
             f"{row['size'][0]}×{row['size'][1]}",
             f"{row['ms_per_frame']:.3f}",
             f"{row['fps']:.0f}",
@@ -190,6 +247,42 @@ def _magnify_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['share_of_floor']:.0%}",
         )
     return table
+
+
+def _spot_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    title = f"Spotting on made faces: {rows[0]['expressions']} expressions; a hit overlaps by half"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("stream")
+    for name in (
+        "recall",
+        "precision",
+        "F1",
+        "false/min",
+        "off by ms",
+        "false/h at rest",
+    ):
+        table.add_column(name, justify="right")
+    for row in rows:
+        errors = row["median_errors_ms"]
+        table.add_row(
+            row["encoding"],
+            f"{row['recall']:.2f}",
+            f"{row['precision']:.2f}",
+            f"{row['f1']:.2f}",
+            f"{row['false_micro_per_minute']:.1f}",
+            "–" if errors is None else ", ".join(f"{error:.0f}" for error in errors),
+            f"{row['false_per_hour_without_expressions']:.0f}",
+        )
+    return table
+
+
+def _case(row: dict[str, Any]) -> str:
+    """Name the method and, on a GPU, how many streams there were and where their frames lay."""
+    if row["device"] == "cpu":
+        return str(row["method"])
+    return f"{row['method']}, {row['streams']} from the {'GPU' if row['on_device'] else 'host'}"
 
 
 def _watch_table(rows: list[dict[str, Any]]) -> Table:

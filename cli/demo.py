@@ -7,25 +7,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DetectorModel
+from .interrupt import ends_in_order
+from .options import DetectorModel, Overwrite
 
 if TYPE_CHECKING:
     from magnifyme.stream.events import Event
     from magnifyme.train.synthetic import TrueEvent
 
 _FPS = 30.0
+# The demo's own file, which it writes anew each time.
+_OUTPUT = Path("magnifyme-demo.mp4")
 
 
+@ends_in_order
 def demo(
-    seconds: Annotated[float, typer.Option(min=5.0, help="How long the made stream lasts.")] = 20.0,
-    seed: Annotated[int, typer.Option(help="Another seed puts in other expressions.")] = 0,
+    seconds: Annotated[
+        float,
+        typer.Option(min=5.0, max=3600.0, metavar="SECONDS", help="How long the made stream lasts."),
+    ] = 20.0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Another seed puts in other expressions.")
+    ] = 0,
     output: Annotated[
-        Path, typer.Option(help="Where the side-by-side video (original | magnified) is written.")
-    ] = Path("magnifyme-demo.mp4"),
+        Path,
+        typer.Option(metavar="FILE", help="Where the side-by-side video (original | magnified) is written."),
+    ] = _OUTPUT,
+    overwrite: Overwrite = False,
     detector_model: DetectorModel = None,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines also in a terminal.")] = False,
 ) -> None:
-    """Watch a made live stream of a real face and tell what was found of what was put in."""
+    """Watch a made live face and tell what is found of what was put in."""
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor
@@ -37,15 +48,15 @@ def demo(
 
     display = PlainDisplay() if plain else make_display(json_lines=False, quiet=False)
     magnification = Magnification()
+    labels = ("original", f"magnified x{magnification.factor:g}")
+    # It is made first, which looks at the file's name, and opens the file at the first frame.
+    recorder = Recorder(output, fps=_FPS, labels=labels, overwrite=overwrite or output == _OUTPUT)
     detector = open_detector(detector_model, notice=display.notice)
-    prepare(display, detector=detector, magnification=magnification)
-    with (
-        SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source,
-        Recorder(output, fps=_FPS, labels=("original", f"magnified x{magnification.factor:g}")) as recorder,
-    ):
+    with recorder, SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source:
         monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
+        prepare(display, monitor)
         found = run(monitor, display)
-    display.summary(monitor, written=[output])
+    display.summary(monitor, written=[output] if recorder.frames else [])
     watched = monitor.statistics.read / _FPS
     for line in compare(found, true=[event for event in source.truth if event.offset < watched]):
         typer.echo(line)

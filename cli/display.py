@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.markup import escape
 
-from .summary import describe_event, summarize, summary_record
+from .summary import describe_event, describe_state, drops, silent, summarize, summary_record
 
 if TYPE_CHECKING:
     from magnifyme.stream.monitor import Monitor, Observation
@@ -36,8 +35,8 @@ class Display(Protocol):
     def live(self, monitor: Monitor) -> AbstractContextManager[None]:
         """Show the monitor while it runs."""
 
-    def update(self, observation: Observation, monitor: Monitor) -> None:
-        """Take the next observation."""
+    def update(self, observation: Observation | None, monitor: Monitor) -> None:
+        """Take the next observation, or None several times a second while there is none."""
 
     def summary(self, monitor: Monitor, *, written: list[Path]) -> None:
         """Tell how it went."""
@@ -46,7 +45,7 @@ class Display(Protocol):
 def make_display(*, json_lines: bool, quiet: bool) -> Display:
     """Choose the display: JSON lines, nothing, a live view in a terminal, plain lines elsewhere."""
     if json_lines:
-        return JsonDisplay()
+        return JsonDisplay(quiet=quiet)
     if quiet:
         return QuietDisplay()
     if sys.stdout.isatty():
@@ -72,7 +71,7 @@ class QuietDisplay:
         """Show nothing."""
         yield
 
-    def update(self, observation: Observation, monitor: Monitor) -> None:
+    def update(self, observation: Observation | None, monitor: Monitor) -> None:
         """Tell nothing."""
 
     def summary(self, monitor: Monitor, *, written: list[Path]) -> None:
@@ -86,10 +85,12 @@ class PlainDisplay(QuietDisplay):
         self._console = Console(highlight=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._told = time.monotonic()
+        self._latest: Observation | None = None
+        self._silent = False
 
     def notice(self, text: str) -> None:
         """Tell it on stderr."""
-        self._errors.print(f"note: {escape(text)}")
+        self._errors.print(f"note: {text}", markup=False)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -97,40 +98,61 @@ class PlainDisplay(QuietDisplay):
         with self._errors.status(text) if self._errors.is_terminal else nullcontext():
             yield
 
-    def update(self, observation: Observation, monitor: Monitor) -> None:
-        """Print events, and now and then the state."""
-        for event in observation.events:
-            self._console.print(escape(describe_event(event)))
+    @contextmanager
+    def live(self, monitor: Monitor) -> Iterator[None]:
+        """Begin to count the seconds between two lines."""
+        self._told = time.monotonic()
+        yield
+
+    def update(self, observation: Observation | None, monitor: Monitor) -> None:
+        """Print events, now and then the state, and at once when the stream falls silent or comes back."""
+        self._latest = latest = observation or self._latest
+        for event in observation.events if observation else ():
+            self._print(describe_event(event))
+        was_silent, self._silent = self._silent, silent(monitor)
         now = time.monotonic()
-        if now - self._told >= _PLAIN_STATUS_S:
-            self._told = now
+        if monitor.source.status == "stopped":
+            return
+        if self._silent == was_silent and now - self._told < _PLAIN_STATUS_S:
+            return
+        self._told = now
+        text = f"{latest.frame.time if latest else 0.0:8.2f} s  {describe_state(monitor)}"
+        if latest is not None and not self._silent:
             statistics = monitor.statistics
-            face = f"face {observation.face.track_id}" if observation.face else "no face"
-            self._console.print(
-                f"{observation.frame.time:8.2f} s  {monitor.source.status}, {face}, "
-                f"{statistics.current_fps:.1f} fps, latency {observation.latency_ms:.0f} ms, "
-                f"{statistics.dropped_before} dropped"
+            face = f"face {latest.face.track_id}" if latest.face else "no face"
+            text += (
+                f", {face}, {statistics.current_fps:.1f} fps, latency {latest.latency_ms:.0f} ms, "
+                f"{statistics.dropped_at_source + statistics.dropped_before} dropped"
             )
+        self._print(text)
 
     def summary(self, monitor: Monitor, *, written: list[Path]) -> None:
         """Print the summary."""
         for line in summarize(monitor, written=written):
-            self._console.print(line)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        # File names and addresses may hold what rich takes for markup.
+        self._console.print(line, markup=False)
 
 
 class JsonDisplay(QuietDisplay):
     """One JSON object a line on stdout: `start`, `event`, `status` every second, `summary`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._latest: Observation | None = None
         self._told = time.monotonic()
 
     def notice(self, text: str) -> None:
-        """Tell it on stderr, since stdout holds objects only."""
-        print(f"note: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        """Tell it on stderr, since stdout holds objects only; nothing if quiet."""
+        if not self._quiet:
+            print(f"note: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     @contextmanager
     def live(self, monitor: Monitor) -> Iterator[None]:
         """Begin with what is watched and how."""
+        self._told = time.monotonic()
         self._emit(
             "start",
             source=monitor.source.name,
@@ -141,23 +163,29 @@ class JsonDisplay(QuietDisplay):
         )
         yield
 
-    def update(self, observation: Observation, monitor: Monitor) -> None:
-        """Print events, and the state every second."""
-        for event in observation.events:
+    def update(self, observation: Observation | None, monitor: Monitor) -> None:
+        """Print events, and the state every second; while nothing comes, what frames tell is null."""
+        for event in observation.events if observation else ():
             self._emit("event", **asdict(event))
+        self._latest = observation or self._latest
         now = time.monotonic()
-        if now - self._told >= _JSON_STATUS_S:
-            self._told = now
-            self._emit(
-                "status",
-                time=observation.frame.time,
-                state=monitor.source.status,
-                track=observation.face.track_id if observation.face else None,
-                motion_px=observation.motion_px,
-                fps=round(monitor.statistics.current_fps, 2),
-                latency_ms=round(observation.latency_ms, 2),
-                dropped=monitor.statistics.dropped_before,
-            )
+        if now - self._told < _JSON_STATUS_S:
+            return
+        self._told = now
+        latest = None if silent(monitor) else self._latest
+        statistics = monitor.statistics
+        self._emit(
+            "status",
+            time=latest.frame.time if latest else None,
+            state=monitor.source.status,
+            silent_s=round(statistics.silent_s, 1),
+            last_error=monitor.source.last_error,
+            track=latest.face.track_id if latest and latest.face else None,
+            motion_px=latest.motion_px if latest else None,
+            fps=round(statistics.current_fps, 2),
+            latency_ms=round(latest.latency_ms, 2) if latest else None,
+            dropped=drops(monitor),
+        )
 
     def summary(self, monitor: Monitor, *, written: list[Path]) -> None:
         """Print the summary as an object."""

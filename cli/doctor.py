@@ -17,7 +17,7 @@ _SIGNS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[re
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what MagnifyMe finds on this machine, and how to mend what is missing.
+    """Show what is here, and how to mend what is missing.
 
     Exit code 0 when `watch` can run, 1 when something that it needs is missing.
     """

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .display import PlainDisplay
-from .summary import DEMO_MODEL
+from .summary import DEMO_MODEL, describe_state, silent
 
 if TYPE_CHECKING:
     from magnifyme.stream.events import Event
@@ -27,6 +27,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 # One bar of the motion trace stands for so much stream time, and a full bar for so much motion.
 _BAR_S = 0.1
 _FULL_BAR_PX = 1.0
+# The terminal writes ^C behind the panel: if that did not fit, the next drawing would begin a line too low.
+_SPARE = 4
 _STATUS_STYLE = {"live": "green", "ended": "dim", "stopped": "dim"}
 
 
@@ -36,7 +38,6 @@ class LiveView(PlainDisplay):
     def __init__(self) -> None:
         super().__init__()
         self._console = Console(highlight=False)
-        self._latest: Observation | None = None
         self._events: deque[Event] = deque(maxlen=_EVENTS_SHOWN)
         self._trace: deque[float] = deque(maxlen=400)
         self._bar = -1
@@ -55,8 +56,10 @@ class LiveView(PlainDisplay):
         """Print it above the panel."""
         self._console.print(Text(f"note: {text}", style="yellow"))
 
-    def update(self, observation: Observation, monitor: Monitor) -> None:
+    def update(self, observation: Observation | None, monitor: Monitor) -> None:
         """Remember what the next drawing shows."""
+        if observation is None:
+            return
         self._latest = observation
         self._events.extend(observation.events)
         bar = int(observation.frame.time / _BAR_S)
@@ -68,8 +71,8 @@ class LiveView(PlainDisplay):
 
     def render(self, monitor: Monitor) -> RenderableType:
         """Draw the panel."""
-        width = max(min(self._console.width, 110) - 4, 40)
-        parts: list[RenderableType] = [self._rates(monitor), self._face(), self._motion(width)]
+        width = max(min(self._console.width - _SPARE, 110) - 4, 40)
+        parts: list[RenderableType] = [self._rates(monitor), self._face(monitor), self._motion(width)]
         parts += [Text(), self._table() if self._events else Text("no events yet", style="dim")]
         status = monitor.source.status
         minutes, seconds = divmod(int(time.monotonic() - monitor.statistics.started), 60)
@@ -92,7 +95,7 @@ class LiveView(PlainDisplay):
 
     def _rates(self, monitor: Monitor) -> Text:
         statistics = monitor.statistics
-        dropped = statistics.dropped_before
+        dropped = statistics.dropped_at_source + statistics.dropped_before
         latency = statistics.latency
         return Text.assemble(
             (f"{statistics.current_fps:5.1f}", "bold"),
@@ -103,8 +106,10 @@ class LiveView(PlainDisplay):
             f"    reconnected {monitor.source.reconnects}" if monitor.source.reconnects else "",
         )
 
-    def _face(self) -> Text:
+    def _face(self, monitor: Monitor) -> Text:
         observation = self._latest
+        if silent(monitor):
+            return Text(describe_state(monitor), style="yellow")
         if observation is None:
             return Text("waiting for the first frame", style="yellow")
         width, height = observation.frame.size
@@ -123,10 +128,7 @@ class LiveView(PlainDisplay):
         now = observation.motion_px if observation else 0.0
         label = f"motion {now:5.2f} px "
         room = max(width - len(label), 10)
-        bars = "".join(
-            _BARS[min(int(value / _FULL_BAR_PX * len(_BARS)), len(_BARS) - 1)]
-            for value in list(self._trace)[-room:]
-        )
+        bars = "".join(_bar(value) for value in list(self._trace)[-room:])
         active = observation is not None and observation.active
         return Text.assemble(label, (bars, "bold magenta" if active else "cyan"))
 
@@ -134,7 +136,7 @@ class LiveView(PlainDisplay):
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for name in ("onset", "lasted", "kind", "expression", "probability", "motion"):
             table.add_column(name, justify="left" if name in ("kind", "expression") else "right")
-        for event in self._events:
+        for event in list(self._events):  # a copy: the panel is drawn by another thread
             table.add_row(
                 f"{event.onset:.2f} s",
                 f"{(event.offset - event.onset) * 1e3:.0f} ms",

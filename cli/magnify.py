@@ -7,17 +7,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Factor, Method, Quiet
+from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Overwrite, Quiet
+
+if TYPE_CHECKING:
+    from magnifyme.stream.picture_tree import TreeDone
 
 
 def magnify(
     source: Annotated[
         Path,
-        typer.Argument(metavar="IN", help="Video file, or folder of numbered pictures."),
+        # Unreadable files are told in our words, as `watch` does.
+        typer.Argument(metavar="IN", readable=False, help="Video file, or folder of numbered pictures."),
     ],
     target: Annotated[
         Path,
@@ -25,7 +29,14 @@ def magnify(
             metavar="OUT", help="Video file (.mp4 .mov .mkv .webm .avi), or folder where IN is a folder."
         ),
     ],
-    factor: Factor = DEFAULT_FACTOR,
+    factor: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="NUMBER",
+            show_default=f"{DEFAULT_FACTOR:g}",
+            help="How many times its own motion is added; named several times: one tree OUT/x<factor> each.",
+        ),
+    ] = None,
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
@@ -38,38 +49,85 @@ def magnify(
     fps: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="The camera's rate: needed for pictures, and for films that play in slow motion."
+            metavar="RATE",
+            help="The camera's rate: needed for pictures, and for films that play in slow motion.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    overwrite: Overwrite = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw what was done into this .png: a frame and a time slice, before and after.",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Magnify the motion in a video file or a folder of numbered pictures.
+    """Magnify the motion in a video, in pictures, or in a data set.
 
-    Sound, frame times, rotation, colours and names stay as they are.
+    Sound, frame times, rotation, colours and names stay as they are. A data set (a folder of folders of
+    pictures, however deep) becomes a tree OUT/x<factor> for each --factor; work that was stopped goes on.
     """
+    from magnifyme.stream.errors import StoreError
     from magnifyme.stream.magnification import Magnification
+    from magnifyme.stream.picture_tree import is_tree, magnify_tree
+    from magnifyme.stream.preview import check_preview, write_preview
     from magnifyme.stream.transcode import transcode
+    from magnifyme.stream.whole import refuse_existing
+
+    factors = factor or [DEFAULT_FACTOR]
+    magnifications = [Magnification(value, band, method, device, stabilize, temporal) for value in factors]
+    in_tree = len(factors) > 1 or is_tree(source)
+    if preview is not None:
+        if in_tree:
+            raise StoreError("--preview shows one film or folder of pictures: name one, and one --factor")
+        check_preview(preview)
+        refuse_existing(preview, overwrite=overwrite)
 
     # What a service manager sends to end a program ends it as Ctrl-C does: nothing half stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _display(quiet=quiet) as (progress, notice):
-            done = transcode(
-                source,
-                target=target,
-                magnification=Magnification(factor, band, method, device, stabilize, temporal),
-                fps=fps,
-                overwrite=overwrite,
-                progress=progress,
-                notice=notice,
-            )
+            if in_tree:
+                tree = magnify_tree(
+                    source,
+                    target=target,
+                    magnifications=magnifications,
+                    fps=fps,
+                    overwrite=overwrite,
+                    progress=progress,
+                    notice=notice,
+                )
+                told, failed = _describe_tree(tree, target=target), tree.failed
+            else:
+                done = transcode(
+                    source,
+                    target=target,
+                    magnification=magnifications[0],
+                    fps=fps,
+                    overwrite=overwrite,
+                    progress=progress,
+                    notice=notice,
+                )
+                if preview is not None:
+                    write_preview(preview, original=source, magnified=target, fps=fps)
+                speed = f"{done.frames / done.seconds:.1f} frames a second"
+                told = f"{done.frames} frames in {done.seconds:.1f} s, {speed}, written to {done.target}"
+                failed = []
     except KeyboardInterrupt:
-        typer.echo(f"magnifyme: stopped; {target} was not written", err=True)
+        rest = "the same command goes on" if in_tree else f"{target} was not written"
+        typer.echo(f"magnifyme: stopped; {rest}", err=True)
         raise typer.Exit(130) from None
     if not quiet:
-        speed = f"{done.frames / done.seconds:.1f} frames a second"
-        typer.echo(f"{done.frames} frames in {done.seconds:.1f} s, {speed}, written to {done.target}")
+        typer.echo(told)
+    if failed:
+        typer.echo(f"magnifyme: {len(failed)} folders could not be magnified: {', '.join(failed)}", err=True)
+        raise typer.Exit(2)
+
+
+def _describe_tree(done: TreeDone, *, target: Path) -> str:
+    text = f"{done.clips} clips, {done.pictures} pictures in {done.seconds:.1f} s, written to {target}"
+    return f"{text}; {done.skipped} were there already" if done.skipped else text
 
 
 @contextmanager

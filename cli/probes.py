@@ -74,7 +74,7 @@ def _cuda() -> tuple[Status, str, str]:
     names = cuda_devices()
     if not names:
         return "ok", "none: everything runs on the CPU", ""
-    return "ok", f"{', '.join(names)} (magnification runs on the CPU in this version)", ""
+    return "ok", f"{', '.join(names)} (magnifies with magnifyme[cuda] and --device cuda)", ""
 
 
 def cuda_devices() -> list[str]:

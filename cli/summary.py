@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from magnifyme.stream.monitor import Monitor
 
 DEMO_MODEL = "demo model, trained on made faces: its names say nothing about real people"
+# A stream that gives nothing for so long is called silent.
+_SILENT_S = 2.0
+_NO_FACE = (
+    "no face was found: light it from the front, and let it look into the camera and fill a tenth of the "
+    "picture's width or more"
+)
+_NO_YUNET = "; with YuNet (--detector-model) turned and tilted faces are found too"
+_BROKEN = ("waiting", "connecting")
 
 
 def describe_event(event: Event) -> str:
@@ -21,6 +29,32 @@ def describe_event(event: Event) -> str:
         if event.made_faces:
             text += " (demo model)"
     return f"{text}  {span_ms:.0f} ms, apex {event.apex:.2f} s, {event.intensity_px:.2f} px"
+
+
+def silent(monitor: Monitor) -> bool:
+    """Tell whether a stream that runs gives nothing."""
+    return monitor.statistics.silent_s >= _SILENT_S and monitor.source.status not in ("ended", "stopped")
+
+
+def describe_state(monitor: Monitor) -> str:
+    """Tell how the stream is doing: since when nothing comes, and why."""
+    source = monitor.source
+    if not silent(monitor):
+        return source.status
+    text = f"{source.status}, no frame for {monitor.statistics.silent_s:.0f} s"
+    # While it is connected, the last error is that of an earlier break.
+    return f"{text}: {source.last_error}" if source.last_error and source.status in _BROKEN else text
+
+
+def drops(monitor: Monitor) -> dict[str, int]:
+    """Count the frames that were dropped, by cause."""
+    statistics = monitor.statistics
+    return {
+        "at_source": statistics.dropped_at_source,
+        "before_processing": statistics.dropped_before,
+        "from_video": statistics.unrecorded,
+        "from_display": statistics.dropped_behind,
+    }
 
 
 def summary_record(monitor: Monitor) -> dict[str, Any]:
@@ -38,14 +72,12 @@ def summary_record(monitor: Monitor) -> dict[str, Any]:
             "max": round(statistics.latency.maximum_ms, 2),
         },
         "stages_ms": {name: round(times.mean_ms, 3) for name, times in statistics.stages.items()},
-        "dropped": {
-            "before_processing": statistics.dropped_before,
-            "from_video": statistics.unrecorded,
-            "from_display": statistics.dropped_behind,
-        },
+        "dropped": drops(monitor),
         "damaged": monitor.source.damaged,
         "reconnects": monitor.source.reconnects,
+        "last_error": monitor.source.last_error,
         "events": dict(statistics.events),
+        "named": statistics.named,
         "model": monitor.classifier.model_id,
         "made_faces": monitor.classifier.recipe.made_faces,
     }
@@ -54,26 +86,37 @@ def summary_record(monitor: Monitor) -> dict[str, Any]:
 def summarize(monitor: Monitor, *, written: list[Path]) -> list[str]:
     """Tell a run in a few lines."""
     figures = summary_record(monitor)
+    lines = ["", *(_describe_run(figures, monitor) if figures["frames"] else [_describe_nothing(figures)])]
+    return [*lines, *(f"written: {path}" for path in written)]
+
+
+def _describe_nothing(figures: dict[str, Any]) -> str:
+    why = f" ({figures['last_error']})" if figures["last_error"] else ""
+    return f"no frame came from {figures['source']} in {figures['seconds']:.1f} s{why}: nothing was watched"
+
+
+def _describe_run(figures: dict[str, Any], monitor: Monitor) -> list[str]:
     latency, dropped = figures["latency_ms"], figures["dropped"]
-    share = figures["with_face"] / figures["frames"] if figures["frames"] else 0.0
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(figures["events"].items())) or "none"
-    stages = ", ".join(f"{name} {mean:.2f}" for name, mean in figures["stages_ms"].items())
     lines = [
-        "",
         f"{figures['frames']} frames in {figures['seconds']:.1f} s: {figures['fps']:.1f} frames a second, "
-        f"a face in {share:.0%} of them",
+        f"a face in {figures['with_face'] / figures['frames']:.0%} of them",
     ]
+    if not figures["with_face"]:
+        lines.append(_NO_FACE + ("" if monitor.detector.name == "YuNet" else _NO_YUNET))
     if monitor.source.live:
         lines.append(
             f"latency from arrival to result: p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, "
             f"longest {latency['max']:.1f} ms"
         )
         lines.append(
-            f"dropped: {dropped['before_processing']} before processing, {dropped['from_video']} from the "
-            f"video; {figures['damaged']} damaged; reconnected {figures['reconnects']} times"
+            f"dropped: {dropped['at_source']} before they were read, {dropped['before_processing']} before "
+            f"processing, {dropped['from_video']} from the video; {figures['damaged']} damaged; "
+            f"reconnects: {figures['reconnects']}"
+            + (f", last after: {figures['last_error']}" if figures["last_error"] else "")
         )
+    stages = ", ".join(f"{name} {mean:.2f}" for name, mean in figures["stages_ms"].items())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(figures["events"].items())) or "none"
     lines += [f"stages, mean ms: {stages}", f"events: {kinds}"]
-    if figures["made_faces"]:
+    if figures["made_faces"] and figures["named"]:
         lines.append(f"named by a {DEMO_MODEL}")
-    lines += [f"written: {path}" for path in written]
     return lines

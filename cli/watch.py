@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .interrupt import ends_in_order, on_interrupt
 from .options import (
     DEFAULT_BAND_HZ,
     DEFAULT_FACTOR,
@@ -21,14 +20,14 @@ from .options import (
     Factor,
     FolderFps,
     Method,
+    Overwrite,
     Quiet,
+    check_files,
     open_any,
 )
 
 if TYPE_CHECKING:
-    from magnifyme.models.face_detector import FaceDetector
     from magnifyme.stream.events import Event
-    from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor, Observation
 
     from .display import Display
@@ -38,10 +37,11 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 0.0005
 # A recording needs a rate before the stream has shown its own; frames keep their own times all the same.
 _ASSUMED_FPS = 30.0
-# The live view hides the cursor; who ends the program at once gets it back.
-_SHOW_CURSOR = b"\x1b[?25h\n"
+# So often the displays and the window are served while nothing comes.
+_TICK_S = 0.1
 
 
+@ends_in_order
 def watch(
     source: Annotated[
         str,
@@ -51,23 +51,31 @@ def watch(
         ),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="Classifier (ONNX) made by this project; default: the demo model.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Classifier (ONNX) made by this project; default: the demo model."),
     ] = None,
     factor: Factor = DEFAULT_FACTOR,
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
     events: Annotated[
-        Path | None, typer.Option(help="Write events to this file: .jsonl, otherwise SQLite.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write a side-by-side video (original | magnified) to this file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a side-by-side video (original | magnified): .mp4, .mov or .mkv."
+        ),
     ] = None,
+    overwrite: Overwrite = False,
     window: Annotated[bool, typer.Option("--window", help="Show original | magnified in a window.")] = False,
     duration: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after so many seconds of the stream.")
+        float | None, typer.Option(metavar="SECONDS", help="Stop after so much of the stream.")
     ] = None,
-    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="Stop after so many frames.")
+    ] = None,
     fps: FolderFps = None,
     detector_model: DetectorModel = None,
     json_lines: Annotated[
@@ -75,7 +83,10 @@ def watch(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Watch a stream: find the face, hold it still, magnify its motion, name the expressions."""
+    """Watch a stream and name the expressions on the face in it.
+
+    The face is found and held still, and its motion magnified.
+    """
     from magnifyme.models.classifier import Classifier, demo_model_path
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.events import open_store
@@ -94,71 +105,80 @@ def watch(
             from .window import Window
 
             show = stack.enter_context(Window()).show
-        # Everything that may be wrong is looked at before the kernels are loaded, which takes a while.
+        # Everything that may be wrong is looked at before the kernels are loaded, which takes a while, and
+        # before a file is made: the recorder makes its own at the first frame, the store at once.
+        check_files(source, events=events, output=output)
         opened = stack.enter_context(open_any(source, fps=fps))
+        limited = LimitedSource(opened, frames=max_frames, seconds=duration)
         rate = opened.fps or _ASSUMED_FPS
         magnification.magnifier(rate)
         classifier = Classifier(model or demo_model_path())
-        store = stack.enter_context(open_store(events)) if events else None
         labels = ("original", f"magnified x{factor:g}")
-        recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels)) if output else None
-        for text in opened.warnings:
-            display.notice(text)
+        recorder = None
+        if output:
+            recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels, overwrite=overwrite))
         detector = open_detector(detector_model, notice=display.notice)
-        prepare(display, detector=detector, magnification=magnification)
+        if events:
+            stack.enter_context(_empty_file_removed(events))
+        store = stack.enter_context(open_store(events)) if events else None
         monitor = Monitor(
-            LimitedSource(opened, frames=max_frames, seconds=duration),
+            limited,
             magnification=magnification,
             classifier=classifier,
             detector=detector,
             events=store,
             recorder=recorder,
         )
+        prepare(display, monitor)
         run(monitor, display, show=show)
-    display.summary(monitor, written=[path for path in (events, output) if path])
+    something_in = ((events, monitor.statistics.events), (output, recorder and recorder.frames))
+    display.summary(monitor, written=[path for path, content in something_in if path and content])
 
 
-def prepare(display: Display, *, detector: FaceDetector, magnification: Magnification) -> None:
+def prepare(display: Display, monitor: Monitor) -> None:
     """Load or compile the kernels, telling why it takes a while."""
     from .warm import warm_up
 
     with display.working("loading the kernels (the first run compiles them: about half a minute)"):
-        warm_up(detector, magnification=magnification)
+        warm_up(monitor.detector, magnification=monitor.magnification)
 
 
 def run(
-    monitor: Monitor, display: Display, *, show: Callable[[Observation], bool] | None = None
+    monitor: Monitor, display: Display, *, show: Callable[[Observation | None], bool] | None = None
 ) -> list[Event]:
-    """Run a monitor to its end and return its events; `show` sees every observation, False ends the run."""
+    """Run a monitor to its end and return its events.
+
+    `show` sees every observation, and None several times a second while there is none; False ends the run.
+    """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     events: list[Event] = []
-    with monitor, display.live(monitor), _stops_on_interrupt(monitor):
-        for observation in monitor:
-            events += observation.events
+    told: set[str] = set()
+    with monitor, display.live(monitor), on_interrupt(monitor.stop):
+        for observation in monitor.ticking(every_s=_TICK_S):
+            _tell_warnings(monitor, display, told)
+            if observation is not None:
+                events += observation.events
             display.update(observation, monitor)
             if show is not None and not show(observation):
                 monitor.stop()
+    _tell_warnings(monitor, display, told)
     return events
 
 
+def _tell_warnings(monitor: Monitor, display: Display, told: set[str]) -> None:
+    """Tell the warnings that are new, and remember them in `told`."""
+    for text in monitor.warnings:
+        if text not in told:
+            told.add(text)
+            display.notice(text)
+
+
 @contextmanager
-def _stops_on_interrupt(monitor: Monitor) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) end the stream in order, and the second one end the program."""
-
-    asked = False
-
-    def interrupt(number: int, _: Any) -> None:
-        nonlocal asked
-        if asked:
-            if sys.stdout.isatty():
-                os.write(1, _SHOW_CURSOR)
-            os._exit(128 + number)
-        asked = True
-        monitor.stop()
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+def _empty_file_removed(path: Path) -> Iterator[None]:
+    """Leave no file without content behind where the run ended before it began."""
     try:
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    except BaseException:
+        if path.is_file() and path.stat().st_size == 0:
+            path.unlink()
+        raise

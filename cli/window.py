@@ -43,8 +43,16 @@ class Window:
     ) -> None:
         cv2.destroyAllWindows()
 
-    def show(self, observation: Observation) -> bool:
-        """Show an observation; False when the user has pressed q or Esc or closed the window."""
+    def show(self, observation: Observation | None) -> bool:
+        """Show an observation, or the last one on; False when the user has pressed q or Esc or closed it."""
+        if observation is not None:
+            self._draw(observation)
+        if not self._opened:
+            return True
+        key = cv2.waitKey(1) & 0xFF
+        return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+
+    def _draw(self, observation: Observation) -> None:
         picture = self._drawing.picture(observation)
         if not self._opened:
             self._opened = True
@@ -53,8 +61,6 @@ class Window:
             shrink = min(1.0, _WIDEST_PX / width)
             cv2.resizeWindow(_TITLE, round(width * shrink), round(height * shrink))
         cv2.imshow(_TITLE, picture)
-        key = cv2.waitKey(1) & 0xFF
-        return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
 
 
 class Drawing:

@@ -6,9 +6,11 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .batch_magnifier import BatchMagnifier
 from .errors import MagnifyError
 from .magnifier import Device, Magnifier, Method
 
@@ -26,10 +28,16 @@ class Measurement:
     `bytes_per_frame` counts reads and writes and is what any engine with this state must move: luma in, luma
     out, state in and out. `share_of_floor` is the time that a copy of so many bytes takes, over the time a
     frame took. It may pass 1 where the state fits into the cache, because the copy is measured in memory.
+
+    With several `streams` a frame is one of each, but `fps` and `bytes_per_frame` count every picture. On a
+    GPU, frames either lie `on_device`, and the floor is a copy in the GPU's memory, or they come from the
+    host's page-locked memory and go back: then bytes and floor are those of the bus.
     """
 
     method: str
     device: str
+    streams: int
+    on_device: bool
     size: tuple[int, int]
     threads: int
     frames: int
@@ -52,6 +60,8 @@ def measure(
     base_level: int = 1,
     order: int = 1,
     threads: int = 1,
+    streams: int = 1,
+    on_device: bool = False,
 ) -> Measurement:
     """Magnify a noisy scene of `size` (width, height) for about `seconds` and measure, steady state.
 
@@ -61,42 +71,69 @@ def measure(
     width, height = size
     if width < 1 or height < 1 or not 0.0 < seconds < math.inf:
         raise MagnifyError(f"size {width}x{height} for {seconds} s is nothing to measure; give more than 0")
-    magnifier = Magnifier(
-        fps=30.0, method=method, device=device, base_level=base_level, order=order, threads=threads
-    )
+    # What a batch needs not know; a batch of one on a GPU is a Magnifier there.
+    options: dict[str, Any] = {"fps": 30.0, "device": device, "base_level": base_level, "order": order}
+    one = Magnifier(method=method, threads=threads, **options)
+    if streams == 1:
+        magnify: Any = one
+        shape: tuple[int, ...] = (height, width)
+    else:
+        magnify = BatchMagnifier(streams, **options)
+        shape = (streams, height, width)
+    if on_device and one.device != "cuda":
+        raise MagnifyError("on_device is True, but the magnifier runs on the CPU; give device 'cuda'")
     rng = np.random.default_rng(0)
     # One scene under a camera's noise: unrelated pictures move riesz's pixels apart, which no stream does.
-    scene = rng.integers(90, 166, (height, width), dtype=np.uint8)
-    frames = scene + rng.integers(0, 8, (_FRAMES, height, width), dtype=np.uint8)
-    out = np.empty((height, width), np.uint8)
+    scene = rng.integers(90, 166, shape, dtype=np.uint8)
+    frames: list[Any] = [scene + rng.integers(0, 8, shape, dtype=np.uint8) for _ in range(_FRAMES)]
+    out: Any = np.empty(shape, np.uint8)
+    if one.device == "cuda":
+        from .cuda_device import place
+
+        frames, out = [place(frame, on_device=on_device) for frame in frames], place(out, on_device=on_device)
     start = time.perf_counter()
-    magnifier(frames[0], out=out)
-    magnifier(frames[1], out=out)
+    magnify(frames[0], out=out)
+    magnify(frames[1], out=out)
     first = time.perf_counter() - start
     taken: list[float] = []
+    # Each frame once more: a GPU's launches are recorded when they come again.
+    for frame in frames:
+        magnify(frame, out=out)
     end = time.perf_counter() + seconds
     while not taken or time.perf_counter() < end:
         start = time.perf_counter()
-        magnifier(frames[len(taken) % _FRAMES], out=out)
+        magnify(frames[len(taken) % _FRAMES], out=out)
         taken.append(time.perf_counter() - start)
     median = float(np.median(taken))
-    floor = 2 * width * height + 2 * magnifier.filter_bytes
-    bandwidth = copy_bandwidth(threads=magnifier.threads)
+    moved = 2 * width * height
+    if one.device == "cpu" or on_device:
+        moved += 2 * magnify.filter_bytes // streams
+    bandwidth = _bandwidth(one, on_device=on_device)
     return Measurement(
         method=method,
-        device=device,
+        device=one.device,
+        streams=streams,
+        on_device=on_device,
         size=(width, height),
-        threads=magnifier.threads,
+        threads=one.threads,
         frames=len(taken),
         first_ms=1e3 * first,
         ms_per_frame=1e3 * median,
         best_ms=1e3 * min(taken),
-        fps=1.0 / median,
-        state_bytes=magnifier.state_bytes,
-        bytes_per_frame=floor,
+        fps=streams / median,
+        state_bytes=magnify.state_bytes,
+        bytes_per_frame=moved,
         copy_bytes_per_s=bandwidth,
-        share_of_floor=floor / bandwidth / median,
+        share_of_floor=streams * moved / bandwidth / median,
     )
+
+
+def _bandwidth(magnifier: Magnifier, *, on_device: bool) -> float:
+    if magnifier.device == "cpu":
+        return copy_bandwidth(threads=magnifier.threads)
+    from .cuda_device import bus_bandwidth, device_bandwidth
+
+    return device_bandwidth(_COPY_BYTES) if on_device else bus_bandwidth(_COPY_BYTES)
 
 
 def copy_bandwidth(*, threads: int = 1) -> float:

@@ -6,16 +6,12 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from .formulas import TAPS, UNIT, add_and_clip, halve, interpolate, lean
 from .planes import Bytes, Floats, Geometry, Table
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
 
 Words = NDArray[np.uint16]
-
-# The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
-_UNIT = 64
-# The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
-_TAPS = (65 / 64, 19 / 64, -13 / 64, -7 / 64)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -29,16 +25,16 @@ def expand_row(coarse: Floats, y: int, line: Floats, row: Floats, own: np.float3
     far = coarse[max(y // 2 - 1, 0)] if y % 2 == 0 else coarse[min(y // 2 + 1, height - 1)]
     body = line[1:]
     for x in range(cells):
-        body[x] = np.float32(3.0 / 16.0) * near[x] + np.float32(1.0 / 16.0) * far[x]
+        body[x] = lean(near[x], far[x], np.float32(1.0 / 16.0))
     line[0] = body[0]
     body[cells] = body[cells - 1]
     width = row.size
+    whole = np.float32(1.0)
     for x in range(width // 2):
-        middle = np.float32(3.0) * body[x]
-        row[2 * x] = own * row[2 * x] + (middle + line[x])
-        row[2 * x + 1] = own * row[2 * x + 1] + (middle + line[x + 2])
+        row[2 * x] = own * row[2 * x] + lean(body[x], line[x], whole)
+        row[2 * x + 1] = own * row[2 * x + 1] + lean(body[x], line[x + 2], whole)
     if width % 2 == 1:
-        row[width - 1] = own * row[width - 1] + (np.float32(3.0) * body[cells - 1] + line[cells - 1])
+        row[width - 1] = own * row[width - 1] + lean(body[cells - 1], line[cells - 1], whole)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -82,7 +78,7 @@ def base_row(
     if base_level == 0:
         source = luma[y * pitch : y * pitch + width]
         for x in range(width):
-            row[x] = np.uint16(source[x]) * np.uint16(_UNIT)
+            row[x] = np.uint16(source[x]) * np.uint16(UNIT)
         return
     ya, yb = max(2 * y - 1, 0) * pitch, 2 * y * pitch
     yc, yd = min(2 * y + 1, height - 1) * pitch, min(2 * y + 2, height - 1) * pitch
@@ -90,15 +86,13 @@ def base_row(
     c, d = luma[yc : yc + width], luma[yd : yd + width]
     body = sums[1:]
     for x in range(width):
-        inner = np.uint16(b[x]) + np.uint16(c[x])
-        body[x] = np.uint16(a[x]) + np.uint16(d[x]) + np.uint16(3) * inner
+        body[x] = halve(np.uint16(a[x]), np.uint16(b[x]), np.uint16(c[x]), np.uint16(d[x]))
     cells = row.size
     sums[0] = body[0]
     body[width] = body[width - 1]
     body[2 * cells] = body[width - 1]
     for x in range(cells):
-        inner = sums[2 * x + 1] + sums[2 * x + 2]
-        row[x] = sums[2 * x] + sums[2 * x + 3] + np.uint16(3) * inner
+        row[x] = halve(sums[2 * x], sums[2 * x + 1], sums[2 * x + 2], sums[2 * x + 3])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -129,7 +123,7 @@ def rows_in(
     """Band-pass the base rows rows[0]..rows[1]."""
     width = previous.shape[1]
     now = sums[1, :width]
-    scale = np.float32(1.0 / _UNIT)
+    scale = np.float32(1.0 / UNIT)
     for y in range(rows[0], rows[1]):
         before = previous[y]
         base_row(luma, geometry, base_level, y, sums[0], now)
@@ -144,8 +138,7 @@ def rows_in(
 def add_row(luma: Bytes, change: Floats, out: Bytes) -> None:
     """Add a row of changes to a row of luma, round and clip."""
     for x in range(luma.size):
-        value = np.float32(luma[x]) + change[x] + np.float32(0.5)
-        out[x] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+        out[x] = add_and_clip(luma[x], change[x])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -228,15 +221,13 @@ def between_rows(
 
     `even` and `odd` [w + 4] come out padded with two repeated cells on either side.
     """
-    a0, a1 = amplitude * np.float32(_TAPS[0]), amplitude * np.float32(_TAPS[1])
-    a2, a3 = amplitude * np.float32(_TAPS[2]), amplitude * np.float32(_TAPS[3])
+    taps = (amplitude * TAPS[0], amplitude * TAPS[1], amplitude * TAPS[2], amplitude * TAPS[3])
     cells = even.size - 4
     # Slices that start at 0 and plain indices: the compiler vectorises nothing else.
     even_body, odd_body = even[2:], odd[2:]
     for x in range(cells):
-        middle = a0 * here[x]
-        even_body[x] = middle + a1 * up[x] + a2 * down[x] + a3 * far_up[x]
-        odd_body[x] = middle + a1 * down[x] + a2 * up[x] + a3 * far_down[x]
+        even_body[x] = interpolate(here[x], up[x], down[x], far_up[x], taps)
+        odd_body[x] = interpolate(here[x], down[x], up[x], far_down[x], taps)
     even[:2] = even[2]
     even[cells + 2 :] = even[cells + 1]
     odd[:2] = odd[2]
@@ -246,12 +237,10 @@ def between_rows(
 @njit(cache=True, nogil=True, fastmath=True)
 def between_columns(line: Floats, cells: int, row: Floats) -> None:
     """Interpolate a full-size row [2 w] from a padded line of `cells` cells."""
-    t0, t1, t2, t3 = np.float32(_TAPS[0]), np.float32(_TAPS[1]), np.float32(_TAPS[2]), np.float32(_TAPS[3])
     far_left, left, here, right, far_right = line, line[1:], line[2:], line[3:], line[4:]
     for x in range(cells):
-        middle = t0 * here[x]
-        row[2 * x] = middle + t1 * left[x] + t2 * right[x] + t3 * far_left[x]
-        row[2 * x + 1] = middle + t1 * right[x] + t2 * left[x] + t3 * far_right[x]
+        row[2 * x] = interpolate(here[x], left[x], right[x], far_left[x], TAPS)
+        row[2 * x + 1] = interpolate(here[x], right[x], left[x], far_right[x], TAPS)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

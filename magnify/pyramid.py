@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .formulas import halve
 from .planes import Floats, Table
 
 # The coarsest level, whose content is taken for light that changes and not for motion, keeps at least so
@@ -96,12 +97,11 @@ def reduce_rows(
         d = source[min(2 * y + 2, height - 1)]
         body = line[1:]
         for x in range(width):
-            body[x] = (a[x] + d[x]) + np.float32(3.0) * (b[x] + c[x])
+            body[x] = halve(a[x], b[x], c[x], d[x])
         line[0] = body[0]
         body[width] = body[width - 1]
         body[2 * cells] = body[width - 1]
         row = out[y]
         scale = np.float32(1.0 / 64.0)
         for x in range(cells):
-            outer = line[2 * x] + line[2 * x + 3]
-            row[x] = scale * (outer + np.float32(3.0) * (line[2 * x + 1] + line[2 * x + 2]))
+            row[x] = scale * halve(line[2 * x], line[2 * x + 1], line[2 * x + 2], line[2 * x + 3])

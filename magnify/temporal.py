@@ -35,6 +35,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .errors import MagnifyError
+from .formulas import pass_section
 from .planes import Floats
 
 Temporal = Literal["butterworth", "acceleration", "iir"]
@@ -44,9 +45,6 @@ TEMPORALS: tuple[Temporal, ...] = get_args(Temporal)
 _MAX_HALF_STEP = 0.45 * math.pi
 # A band edge this close to half the frame rate cannot be met by any filter.
 _MIN_RATE_RATIO = 2.0
-# Where motion has ended the states die away until they are so small that processors slow down tenfold
-# (subnormal numbers). What is below a trillionth of a grey level, or of a pixel, is nothing.
-_NOTHING = np.float32(1e-12)
 
 
 @dataclass(frozen=True)
@@ -161,9 +159,17 @@ def _check_band(band_hz: tuple[float, float], *, fps: float) -> tuple[float, flo
         low, high = (float(edge) for edge in band_hz)
     except (TypeError, ValueError):
         raise MagnifyError(f"band_hz is {band_hz!r}; give two numbers, for example (1.0, 5.0)") from None
-    if not (math.isfinite(high) and 0.0 < low < high):
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise MagnifyError(f"band {low:g}-{high:g} Hz is none; give two finite numbers, for example 1 and 5")
+    if low <= 0.0:
         raise MagnifyError(
-            f"band {low:g}-{high:g} Hz is empty; give a low edge above 0 and a high edge above the low one"
+            f"band {low:g}-{high:g} Hz begins at 0 or below, which holds what does not move; give a low edge "
+            "above 0, for example 0.5"
+        )
+    if high <= low:
+        raise MagnifyError(
+            f"band {low:g}-{high:g} Hz is empty; give the low edge first and a higher one after it, for "
+            "example 1 and 5"
         )
     if high * _MIN_RATE_RATIO >= fps:
         raise MagnifyError(
@@ -182,13 +188,4 @@ def section_step(line: Floats, v: Floats, e: Floats, coefficients: Floats) -> No
     """
     cv, ce, cd, g, q = coefficients
     for i in range(v.size):
-        before = v[i]
-        error = e[i]
-        change = line[i]
-        now = cv * before + ce * error + cd * change
-        error = error - change + g * (before + now)
-        alive = abs(now) + abs(error) > _NOTHING
-        now = now if alive else np.float32(0.0)
-        v[i] = now
-        e[i] = error if alive else np.float32(0.0)
-        line[i] = q * (now - before)
+        v[i], e[i], line[i] = pass_section(v[i], e[i], line[i], (cv, ce, cd, g, q))

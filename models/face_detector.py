@@ -182,11 +182,10 @@ def open_detector(model: Path | None = None, *, notice: Callable[[str], None]) -
         return YuNet(
             fetch(YUNET_URL, sha256=YUNET_SHA256, path=path, timeout_s=_FETCH_LIMIT_S, limit_s=_FETCH_LIMIT_S)
         )
-    except ModelError as error:
-        reason = str(error).replace(YUNET_URL, "YuNet's model")
+    except ModelError:
         notice(
-            f"faces are found by OpenCV's Haar cascade, frontal ones only ({reason}): to mend it, "
-            f"put {YUNET_NAME} into {path.parent} or name it with --detector-model"
+            f"no YuNet here, so only frontal faces are found: put {YUNET_URL} into {path.parent}, or name it "
+            "with --detector-model"
         )
         return HaarCascade()
 

@@ -9,8 +9,19 @@ from urllib.parse import quote
 _SECRET_FIELD = re.compile(
     r"(?i)((?:pass(?:word|wd|phrase)?|pwd|token|secret|auth|(?:api_?)?key|sig(?:nature)?)=)[^&;/?#\s]+"
 )
+# `rtsp://…`, and `rtsp:/…`, which is what a path makes of it; one letter alone is a drive of Windows.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}")
+# An address in a sentence, or what looks like one whose scheme was forgotten; but not our own advice.
+_IN_TEXT = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}(?!/?USER:PASSWORD@)\S+|[^\s:/'\"]+:(?![\s/]|PASSWORD@)\S*@\S*"
+)
 # What stands before a path can only be a host, not the beginning of a user and a password.
 _ONLY_A_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|\d+(?:\.\d+){3}|localhost)(?::\d*)?|[^:]*")
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text begins as an address does, with a scheme and one slash or two."""
+    return _SCHEME.match(text) is not None
 
 
 def redacted(url: str) -> str:
@@ -18,14 +29,20 @@ def redacted(url: str) -> str:
 
     What could be a part of a password is hidden: all that stands before the last @, but for the user.
     """
-    scheme, mark, body = url.partition("://")
-    if not mark:
-        return url
+    found = _SCHEME.match(url)
+    scheme, body = (found[0], url[found.end() :]) if found else ("", url)
     login, rest = _split(body)
-    if login is not None:
+    if login is not None and (scheme or ":" in login):
         user, colon, _ = login.partition(":")
         rest = f"{user if colon else ''}{colon}***@{body.rpartition('@')[2]}"
-    return f"{scheme}://" + _SECRET_FIELD.sub(r"\1***", rest)
+    elif not scheme:
+        return url
+    return scheme + _SECRET_FIELD.sub(r"\1***", rest)
+
+
+def scrubbed(text: str) -> str:
+    """Hide the secrets of every address in a text, whoever wrote it."""
+    return _IN_TEXT.sub(lambda found: redacted(found[0]), text)
 
 
 def encoded(url: str) -> str:
@@ -44,7 +61,7 @@ def encoded(url: str) -> str:
 
 def host_and_port(url: str) -> str:
     """Give the host of an address, with the port if it has one; never a piece of a password."""
-    shown = redacted(url).partition("://")[2]
+    shown = _SCHEME.sub("", redacted(url), count=1)
     return re.split(r"[/?#]", shown.rpartition("***@")[2], maxsplit=1)[0]
 
 

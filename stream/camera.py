@@ -12,17 +12,19 @@ import av
 import cv2
 import numpy as np
 
+from .container import open_container
 from .demuxer import Demuxer, Picture
 from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused
 from .live_source import Connection, LiveSource
 
 # FFmpeg's name for Linux's cameras. PyAV's wheels hold no other system's: there OpenCV opens cameras.
 _LINUX = "v4l2"
+_CAMERAS = ("/dev/video", "/dev/v4l/")
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
 class Camera(LiveSource):
-    """Watch camera number `device` or `/dev/videoN`; see LiveSource for what a pulled plug does.
+    """Watch camera number `device`, or a device by its name; see LiveSource for what a pulled plug does.
 
     `fps` and `size` (width, height) are asked for; the camera may give others. `input_format` is
     FFmpeg's name of the kind of device. Raises SourceNotFound with the cameras that there are,
@@ -57,6 +59,14 @@ class Camera(LiveSource):
 
             name = path
         super().__init__(name, connect=connect, timeout_s=timeout_s)
+
+
+def is_camera(name: str) -> bool:
+    """Tell whether a name is that of a device, by whatever link, or of one that is not plugged in."""
+    try:
+        return Path(name).is_char_device() or name.startswith(_CAMERAS)
+    except OSError:  # it must not be looked at
+        return name.startswith(_CAMERAS)
 
 
 class OpenCvConnection:
@@ -97,7 +107,7 @@ def _connect_opencv(number: int, *, fps: float | None, size: tuple[int, int] | N
 
 def _connect_ffmpeg(path: str, *, input_format: str, options: dict[str, str], timeout_s: float) -> Demuxer:
     try:
-        container = av.open(path, format=input_format, options=options, timeout=(timeout_s, 1.0))
+        container = open_container(path, format=input_format, options=options, timeout_s=(timeout_s, 1.0))
     except (av.error.FFmpegError, OSError) as error:
         raise _explain(path, code=error.errno, options=options) from None
     return Demuxer(container, name=path)

@@ -29,9 +29,10 @@ class ClipEntry:
 class RollingClip:
     """Keep the crops of the last `seconds` of one face, registered and magnified.
 
-    `fps` is the highest frame rate to be expected: the ring holds `seconds` at that rate, less time at a
-    higher one and more at a lower one. `size` is the side of the crops in pixels. Used from one thread;
-    what it returns may go to any. Raises ValueError for a duration, a rate or a size that is not positive.
+    Of a camera that is faster than `fps` only so many moments a second are kept, whatever rate it announces:
+    the ring holds `seconds` at any rate, and more at a lower one. `size` is the side of the crops in pixels.
+    Used from one thread; what it returns may go to any. Raises ValueError for a duration, a rate or a size
+    that is not positive.
     """
 
     def __init__(self, *, seconds: float = 3.0, fps: float, size: int = CROP_SIZE) -> None:
@@ -42,6 +43,8 @@ class RollingClip:
         capacity = math.ceil(seconds * fps) + 1
         self._times: NDArray[np.float64] = np.zeros(capacity, np.float64)
         self._pictures: NDArray[np.uint8] = np.zeros((capacity, 2, size, size), np.uint8)
+        self._step = 1.0 / fps
+        self._due = -math.inf
         self._first = 0
         self._count = 0
 
@@ -58,6 +61,7 @@ class RollingClip:
     def append(self, time: float, *, crop: NDArray[np.uint8], magnified: NDArray[np.uint8]) -> None:
         """Add the moment at `time` (seconds), both crops uint8 [S, S]; the oldest goes when the ring is full.
 
+        A moment that comes much sooner than the rate wants is left out.
         Raises ValueError for a time that does not grow: a new epoch begins with `clear()`.
         """
         if self._count and time <= self._time(self._count - 1):
@@ -67,6 +71,10 @@ class RollingClip:
         for name, picture in (("crop", crop), ("magnified", magnified)):
             if picture.shape != wanted or picture.dtype != np.uint8:
                 raise ValueError(f"{name} is {picture.dtype} {picture.shape}: this clip holds uint8 {wanted}")
+        # Half a step early is in time: a clock that trembles must not cost every second moment.
+        if time < self._due - 0.5 * self._step:
+            return
+        self._due = max(self._due, time - 0.5 * self._step) + self._step
         capacity = len(self._times)
         slot = (self._first + self._count) % capacity
         self._times[slot] = time
@@ -95,6 +103,7 @@ class RollingClip:
 
     def clear(self) -> None:
         """Forget all moments: a new face or a new epoch begins."""
+        self._due = -math.inf
         self._first = 0
         self._count = 0
 

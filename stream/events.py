@@ -21,7 +21,7 @@ from typing import Any
 from .closing import Closing
 from .errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the SQLite tables, in the file's `user_version`."""
 
 _APPLICATION_ID = 0x4D61674D  # "MagM": says whose database it is, in the file's header.
@@ -40,7 +40,8 @@ CREATE TABLE events (
     intensity_px REAL NOT NULL,
     model_id TEXT NOT NULL,
     made_faces INTEGER NOT NULL,
-    wall_time TEXT NOT NULL
+    wall_time TEXT NOT NULL,
+    run_start TEXT NOT NULL
 )
 """
 
@@ -53,8 +54,9 @@ class Event:
     stream's own time. `kind` is "micro", "macro" or "blink"; `label` the expression, None where none was
     named (a blink); `probabilities` those of all labels. `intensity_px` is the largest displacement in pixels
     of the crop. `model_id` names the classifier, `made_faces` says that it was trained on made faces.
-    `wall_time` is the time of day when the event became known, ISO 8601. Raises ValueError for times that
-    are out of order and for numbers that are not finite.
+    `wall_time` is the time of day when the event became known, `run_start` that when the watching began, the
+    same for all events of a run: it tells two runs in one file apart. Both are ISO 8601. Raises ValueError
+    for times that are out of order and for numbers that are not finite.
     """
 
     stream: str
@@ -69,6 +71,7 @@ class Event:
     model_id: str
     made_faces: bool
     wall_time: str
+    run_start: str
 
     def __post_init__(self) -> None:
         numbers = (self.onset, self.apex, self.offset, self.intensity_px, *self.probabilities.values())
@@ -81,6 +84,8 @@ class Event:
 
 
 _COLUMNS = tuple(field.name for field in fields(Event))
+# What our lines begin with: only what is surely ours may be mended.
+_LINE_START = f'{{"{_COLUMNS[0]}": '.encode()
 
 
 class EventStore(Closing):
@@ -231,9 +236,10 @@ def _check_owner(connection: sqlite3.Connection, *, path: Path) -> int:
         return 0
     if owner != _APPLICATION_ID:
         raise StoreError(f"{path} is another program's database; give another path for the events")
-    if version > SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
+        way_out = "update it" if version > SCHEMA_VERSION else "give another path for the events"
         raise StoreError(
-            f"{path} has schema version {version}, this MagnifyMe knows up to {SCHEMA_VERSION}: update it"
+            f"{path} has schema version {version}, this MagnifyMe knows only {SCHEMA_VERSION}: {way_out}"
         )
     return version
 
@@ -267,7 +273,7 @@ def _read_lines(path: Path) -> tuple[list[Event], int]:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {_reason(error)}") from error
     whole = content.rfind(b"\n") + 1
-    if not content[whole:].startswith(b"{"[: len(content) - whole]):
+    if not content[whole:].startswith(_LINE_START[: len(content) - whole]):
         raise StoreError(f"{path}: its end is not an event; give another path for the events")
     events = []
     for number, line in enumerate(content[:whole].splitlines(), 1):

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Handoff(Generic[T]):
-    """Hand items from one thread to another, in order, never more than `capacity` waiting.
+    """Hand items (never None) from one thread to another, in order, never more than `capacity` waiting.
 
     What happens when it is full is the caller's policy: `put` waits (a file loses nothing), `put_newest`
     makes room by giving back the oldest (a live stream cannot wait). After `close` the reader still gets
@@ -57,13 +57,16 @@ class Handoff(Generic[T]):
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
+        return (item for item in self.ticking(every_s=None) if item is not None)
+
+    def ticking(self, *, every_s: float | None) -> Iterator[T | None]:
+        """Iterate, and give None whenever nothing has come for `every_s` seconds (None: never)."""
         while True:
             with self._changed:
-                while not self._items and not self._closed and not self._abandoned:
-                    self._changed.wait()
-                if not self._items:
+                self._changed.wait_for(lambda: self._items or self._closed or self._abandoned, every_s)
+                if not self._items and (self._closed or self._abandoned):
                     return
-                item = self._items.popleft()
+                item = self._items.popleft() if self._items else None
                 self._changed.notify_all()
             yield item
 

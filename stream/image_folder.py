@@ -7,23 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-
 from .closing import Closing
-from .errors import NotAVideo, SourceError
-from .frame import Frame, eight_bit, frame_from_av
+from .errors import SourceError
+from .frame import Frame, frame_from_av
 from .numbered import numbered_pictures
+from .picture_file import read_picture
 from .timeline import Timeline
-from .upright import upright
-
-# What files begin with says more than their suffix.
-_DECODERS = (
-    (b"\x89PNG", "png"),
-    (b"\xff\xd8", "mjpeg"),
-    (b"BM", "bmp"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-)
 
 
 class ImageFolder(Closing):
@@ -36,11 +25,14 @@ class ImageFolder(Closing):
     """
 
     live = False
+    last_error: str | None = None
+    dropped = 0
     reconnects = 0
     damaged = 0
 
     def __init__(self, path: str | Path, *, fps: float | None) -> None:
         self.name = str(path)
+        self._pictures, self.warnings = numbered_pictures(Path(path))
         if fps is None:
             raise SourceError(
                 f"{self.name} is a folder of pictures, which have no rate: say it, as in --fps 200"
@@ -48,12 +40,11 @@ class ImageFolder(Closing):
         self.fps: float | None = fps
         self._interval_s = 1.0 / fps
         self.status = "live"
-        self._pictures, self.warnings = numbered_pictures(Path(path))
         self.duration = (self._pictures[-1][0] - self._pictures[0][0] + 1) / fps
         self._done = 0
         self._timeline = Timeline(live=False, fps=fps)
         self._stop = threading.Event()
-        self._read(self._pictures[0][1])  # tell at once what is no picture
+        read_picture(self._pictures[0][1])  # tell at once what is no picture
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -66,7 +57,7 @@ class ImageFolder(Closing):
                 self.status = "ended"
                 return
             number, path = self._pictures[self._done]
-            picture = self._read(path)
+            picture = read_picture(path)
             arrival = time.monotonic()
             size = (picture.width, picture.height)
             seconds = self._timeline.place((number - first) * self._interval_s, size=size, arrival=arrival)
@@ -87,21 +78,3 @@ class ImageFolder(Closing):
     def close(self) -> None:
         """End the iteration; there is nothing to close."""
         self._stop.set()
-
-    def _read(self, path: Path) -> av.VideoFrame:
-        """Decode one picture file, upright, in the planes of its own format where it has any."""
-        problem = "is not a picture that can be decoded"
-        try:
-            data = path.read_bytes()
-            names = [name for start, name in _DECODERS if data.startswith(start)]
-            decoder = av.CodecContext.create(names[0] if names else "webp", "r")
-            assert isinstance(decoder, av.VideoCodecContext)
-            pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
-        except OSError as error:
-            pictures, problem = [], f"cannot be read ({error.strerror})"
-        except av.error.FFmpegError:
-            pictures = []
-        if not pictures or pictures[0].is_corrupt:
-            raise NotAVideo(f"{path} {problem}: mend it or take it away")
-        picture = eight_bit(pictures[0])
-        return upright(picture) if picture.rotation else picture

@@ -14,7 +14,7 @@ import av
 from .closing import Closing
 from .demuxer import Picture
 from .errors import SourceError, SourceRefused, SourceTimeout
-from .frame import Frame, eight_bit, frame_from_av
+from .frame import Frame, frame_from_av
 from .timeline import Timeline
 from .upright import upright
 
@@ -180,7 +180,7 @@ class LiveSource(Closing):
         return frames
 
     def _frame(self, picture: av.VideoFrame, *, damaged: bool, arrival: float) -> Frame:
-        turned = upright(eight_bit(picture)) if picture.rotation else picture
+        turned = upright(picture)
         seconds = self._timeline.place(picture.time, size=(turned.width, turned.height), arrival=arrival)
         self._sequence += 1
         return frame_from_av(

@@ -21,6 +21,10 @@ class Magnification:
     stabilize: bool = False
     temporal: str = "butterworth"
 
+    def carried_by(self, fps: float) -> bool:
+        """Tell whether `fps` frames a second are enough for the band."""
+        return fps > 2.0 * self.band_hz[1]
+
     def magnifier(self, fps: float) -> Magnifier:
         """Make the magnifier for a stream of about `fps` frames a second, or raise MagnifyError."""
         return Magnifier(

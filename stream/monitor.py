@@ -22,10 +22,9 @@ from .face import FaceCrop
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline, Step
+from .pipeline import FacePipeline, Marked, Step
 from .recorder import Recorder
 from .source import Source, open_source
-from .spotter import Interval
 from .statistics import Statistics
 
 # Frames that may wait for processing: at 30 fps a fifth of a second, enough for a detection and a burst.
@@ -38,8 +37,6 @@ _WAITING_RECORDINGS = 30
 _WAITING_INTERVALS = 16
 # Until a source without a nominal rate has shown its own.
 _ASSUMED_FPS = 30.0
-# How far from the marked onset or apex a remembered crop may lie and still stand for it.
-_NEAREST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,23 +64,14 @@ class Observation:
         return place_back(self.frame.luma, crop=self.face, magnified=self.magnified)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marked:
-    """An interval and what the classifier reads of it: the magnified crops, None if they are forgotten."""
-
-    interval: Interval
-    track: int
-    onset: NDArray[np.uint8] | None
-    apex: NDArray[np.uint8] | None
-
-
 class Monitor(Closing):
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
     gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
-    `detector` finds faces, by default YuNet. Events are added to `events` as they become known,
-    the pictures written to `recorder`; the monitor closes neither.
+    `detector` finds faces, by default the best that can be had. Events are
+    added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
+    `warnings` are for people, one line each; more may come while it runs.
 
     A file loses nothing: reading waits for processing, processing for the consumer. A live stream never
     waits: the consumer gets the newest observation, and the events of those it missed with it.
@@ -101,44 +89,79 @@ class Monitor(Closing):
         detector: FaceDetector | None = None,
         events: EventStore | None = None,
         recorder: Recorder | None = None,
-        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.magnification = magnification or Magnification()
         self.classifier = classifier or Classifier(demo_model_path())
-        self.source = open_source(source) if isinstance(source, str | int | Path) else source
         self.statistics = Statistics()
+        self._warnings: list[str] = []
+        self.detector = detector or open_detector(notice=self._warnings.append)
+        # Last, so that nothing else can go wrong behind a camera that is open.
+        self._opened: Source | None = None
+        if isinstance(source, str | int | Path):
+            source = self._opened = open_source(source)
+        self.source = source
+        fps = source.fps or _ASSUMED_FPS
         recipe = self.classifier.recipe
-        self.pipeline = FacePipeline(
-            detector or open_detector(notice=notice),
-            fps=self.source.fps or _ASSUMED_FPS,
-            shown=self.magnification,
-            learned=Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device),
-            statistics=self.statistics,
-        )
+        learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
+        self._learned = learned if learned.carried_by(fps) else None
+        self._threads: list[threading.Thread] = []
+        try:
+            self.pipeline = FacePipeline(
+                self.detector,
+                fps=fps,
+                shown=self.magnification,
+                learned=self._learned,
+                statistics=self.statistics,
+            )
+        except BaseException:
+            self._close_unread()
+            raise
         self._store = events
         self._recorder = recorder
         self._frames: Handoff[Frame] = Handoff(_WAITING_FRAMES)
         self._observations: Handoff[Observation] = Handoff(1 if self.source.live else _WAITING_OBSERVATIONS)
         self._recordings: Handoff[Observation] = Handoff(_WAITING_RECORDINGS)
-        self._intervals: Handoff[_Marked] = Handoff(_WAITING_INTERVALS)
+        self._intervals: Handoff[Marked] = Handoff(_WAITING_INTERVALS)
         self._found: list[Event] = []
         self._found_lock = threading.Lock()
         self._last: Observation | None = None
         self._error: BaseException | None = None
-        self._threads: list[threading.Thread] = []
+        self._run_start = ""
+
+    @property
+    def names(self) -> bool:
+        """Whether the stream is fast enough for what the classifier was trained on."""
+        return self._learned is not None and self._learned.carried_by(self.pipeline.fps)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What people should know by now."""
+        unnamed = (
+            f"the model needs more than {2 * self.classifier.recipe.band_hz[1]:g} frames a second to name "
+            "expressions: events stay unnamed"
+        )
+        return [*self._warnings, *self.source.warnings, *([] if self.names else [unnamed])]
 
     def __iter__(self) -> Iterator[Observation]:
         """Run until the source ends or `stop` is called; everything read by then is still delivered."""
+        return (observation for observation in self.ticking() if observation is not None)
+
+    def ticking(self, *, every_s: float | None = None) -> Iterator[Observation | None]:
+        """Run as the loop over the monitor does, and give None whenever nothing came for `every_s` seconds.
+
+        A camera that stalls gives no observations: who has a clock, a window or a user to serve gets on.
+        """
         if self._threads:
             raise RuntimeError("a Monitor runs once: make a new one to watch again")
         self.statistics.started = time.monotonic()
+        self._run_start = _time_of_day()
         for work in (self._read, self._process, self._classify, self._record):
             thread = threading.Thread(target=self._guarded, args=(work,), name=f"magnifyme{work.__name__}")
             self._threads.append(thread)
             thread.start()
         try:
-            for observation in self._observations:
-                yield self._deliver(observation)
+            for observation in self._observations.ticking(every_s=every_s):
+                yield None if observation is None else self._deliver(observation)
         finally:
             self.close()
         if self._error is not None:
@@ -158,7 +181,13 @@ class Monitor(Closing):
         self._observations.abandon()
         for thread in self._threads:
             thread.join()
+        self._close_unread()
         self.statistics.ended = self.statistics.ended or time.monotonic()
+
+    def _close_unread(self) -> None:
+        """Close the source that the constructor opened; the reading thread, if there is one, has done so."""
+        if self._opened is not None and not self._threads:
+            self._opened.close()
 
     def _deliver(self, observation: Observation) -> Observation:
         latency_ms = (time.monotonic() - observation.frame.arrival) * 1e3
@@ -177,10 +206,12 @@ class Monitor(Closing):
             self._observations.close()
 
     def _read(self) -> None:
-        live = self.source.live
+        live, dropped = self.source.live, self.source.dropped
         try:
             for frame in self.source:
                 self.statistics.read += 1
+                # What was dropped before anybody asked for frames is no loss.
+                self.statistics.dropped_at_source = self.source.dropped - dropped
                 if not live:
                     self._frames.put(frame)
                 elif self._frames.put_newest(frame) is not None:
@@ -195,9 +226,9 @@ class Monitor(Closing):
                 step = self.pipeline.step(frame)
                 self.statistics.count_processed()
                 self.statistics.with_face += step.face is not None
-                if step.interval is not None and step.face is not None:
-                    self._mark(step.interval, track=step.face.track_id)
+                self._mark(step.marked)
                 self._hand_out(self._observe(frame, step))
+            self._mark(self.pipeline.finish())
         finally:
             self._intervals.close()
             self._recordings.close()
@@ -231,26 +262,22 @@ class Monitor(Closing):
             with self._found_lock:
                 self._found[:0] = missed.events
 
-    def _mark(self, interval: Interval, *, track: int) -> None:
-        marked = _Marked(interval, track, self._remembered(interval.onset), self._remembered(interval.apex))
-        if self.source.live:
-            self._intervals.put(marked)
-        else:
-            # A file's events belong to the frame that brought them, run after run.
-            self._name(marked)
-
-    def _remembered(self, moment: float) -> NDArray[np.uint8] | None:
-        entry = self.pipeline.clip.nearest(moment)
-        return entry.magnified.copy() if abs(entry.time - moment) <= _NEAREST_S else None
+    def _mark(self, ended: tuple[Marked, ...]) -> None:
+        for marked in ended:
+            if self.source.live:
+                self._intervals.put(marked)
+            else:
+                # A file's events belong to the frame that brought them, run after run.
+                self._name(marked)
 
     def _classify(self) -> None:
         for marked in self._intervals:
             self._name(marked)
 
-    def _name(self, marked: _Marked) -> None:
+    def _name(self, marked: Marked) -> None:
         interval = marked.interval
         prediction: Prediction | None = None
-        if interval.kind != "blink" and marked.onset is not None and marked.apex is not None:
+        if interval.kind != "blink" and self.names and marked.onset is not None and marked.apex is not None:
             with self.statistics.stage("classify"):
                 prediction = self.classifier.classify(marked.onset, apex=marked.apex)
         event = Event(
@@ -265,11 +292,13 @@ class Monitor(Closing):
             intensity_px=interval.intensity_px,
             model_id=self.classifier.model_id,
             made_faces=self.classifier.recipe.made_faces,
-            wall_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            wall_time=_time_of_day(),
+            run_start=self._run_start,
         )
         if self._store is not None:
             self._store.add(event)
         self.statistics.events[event.kind] += 1
+        self.statistics.named += event.label is not None
         with self._found_lock:
             self._found.append(event)
 
@@ -284,3 +313,7 @@ class Monitor(Closing):
             if self._recorder is not None:
                 with self.statistics.stage("record"):
                     self._recorder.write(observation.frame, magnified=observation.magnified_luma())
+
+
+def _time_of_day() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -6,27 +6,38 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from .errors import NotAVideo, SourceNotFound
+from .errors import NotAVideo, SourceNotFound, SourceRefused
 
 _SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"])
 # The last number of a name counts: `006_05562.jpg` is picture 5562 of subject 6.
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """List the pictures that lie in a folder, by their suffix; hidden files are passed over.
+
+    Raises SourceNotFound, or SourceRefused where it must not be read.
+    """
+    try:
+        return [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+        ]
+    except PermissionError:
+        raise SourceRefused(f"{folder} must not be read by you: see its permissions") from None
+    except OSError:
+        raise SourceNotFound(f"{folder}: no such folder") from None
+
+
 def numbered_pictures(folder: Path) -> tuple[list[tuple[int, Path]], list[str]]:
     """List the pictures of a folder with the last number in their names, in its order, and what is odd.
 
     Numbers may be padded with zeros or not; hidden files are passed over. Gaps in the numbering and pictures
-    without a number are told in the second list, one line each. Raises SourceNotFound, or NotAVideo where
-    there are no numbered pictures or two with one number.
+    without a number are told in the second list, one line each. Raises SourceNotFound,
+    SourceRefused, or NotAVideo where there are no numbered pictures or two with one number.
     """
-    if not folder.is_dir():
-        raise SourceNotFound(f"{folder}: no such folder")
-    files = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    files = picture_files(folder)
     if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in _SUFFIXES))
         raise NotAVideo(f"{folder} holds no pictures ({kinds}): give a folder that does, or a video")

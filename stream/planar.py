@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -39,9 +40,20 @@ def colours_of(stored: av.VideoFrame, *, planar: av.VideoFrame) -> Colours:
 
 def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     """Read the nine numbers by which players turn and mirror the picture; None where it is shown as it is."""
-    # PyAV types the side data as a dictionary; it is a mapping from kinds to buffers.
-    data: SideData | None = cast("SideDataContainer", picture.side_data).get(Type.DISPLAYMATRIX)
+    try:
+        # PyAV types the side data as a dictionary; it is a mapping from kinds to buffers.
+        data: SideData | None = cast("SideDataContainer", picture.side_data).get(Type.DISPLAYMATRIX)
+    except ValueError:
+        # It fails at kinds that are newer than itself, as a photograph's Exif is; the angle it knows.
+        return _turning(picture.rotation)
     return None if data is None else tuple(np.frombuffer(bytes(data), np.int32, 9).tolist())
+
+
+def _turning(degrees: int) -> tuple[int, ...]:
+    """Make the display matrix that turns by an angle, counter-clockwise."""
+    one = 1 << 16
+    cosine, sine = (round(one * f(math.radians(degrees))) for f in (math.cos, math.sin))
+    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
 
 
 def is_mirrored(matrix: tuple[int, ...]) -> bool:

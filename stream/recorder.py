@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .closing import Closing
 from .errors import StoreError
 from .frame import Frame, plane_view, write_plane
+from .whole import refuse_existing
 
 # FFmpeg's name of the muxer and its options. Fragments begin with key frames; the moov box of an .mp4 comes
 # last in an ordinary file, and a killed one would be unreadable without them.
@@ -43,7 +44,8 @@ Plane = NDArray[np.uint8]
 class Recorder(Closing):
     """Write frames and their magnified luma side by side as H.264 (MPEG-4 where libx264 is missing).
 
-    `path` ends in .mp4, .mov or .mkv; an existing file is replaced. `fps` is the nominal rate: frames have
+    `path` ends in .mp4, .mov or .mkv; an existing file is refused, or with `overwrite` replaced when the
+    first frame comes: until then nothing is made or changed. `fps` is the nominal rate: frames have
     their own times, it only guides the encoder. `labels` stand at the top of the halves; None leaves them
     out. The first frame sets the size: later ones of another size are scaled into it, with black bars where
     the shape differs. Odd sizes grow by one repeated line or column. A context manager that closes the file.
@@ -51,7 +53,12 @@ class Recorder(Closing):
     """
 
     def __init__(
-        self, path: str | Path, *, fps: float, labels: tuple[str, str] | None = ("original", "magnified")
+        self,
+        path: str | Path,
+        *,
+        fps: float,
+        labels: tuple[str, str] | None = ("original", "magnified"),
+        overwrite: bool = False,
     ) -> None:
         self._path = Path(path)
         if not fps > 0.0:
@@ -60,10 +67,13 @@ class Recorder(Closing):
         if known is None:
             raise StoreError(f"{path} is no name for a video; let it end in one of {', '.join(_CONTAINERS)}")
         try:
-            # FFmpeg opens the file at the first frame, which is too late to tell.
-            self._path.open("wb").close()
+            if self._path.is_dir():
+                raise StoreError(f"{path} is a folder: give the output a file name")
+            refuse_existing(self._path, overwrite=overwrite)
+            _try_to_write(self._path)
+            # FFmpeg opens the file at the first frame, which is too late to tell what is wrong with it.
             self._output: OutputContainer | None = av.open(
-                str(self._path), "w", format=known[0], options=known[1]
+                str(self._path.absolute()), "w", format=known[0], options=known[1]
             )
         except OSError as error:
             raise self._failure(error) from error
@@ -78,6 +88,7 @@ class Recorder(Closing):
         self._epoch_start = 0.0
         self._epoch_ticks = 0
         self._last_ticks = -1
+        self._made = False  # whether the file came to be by this recorder
         self.frames = 0
 
     def write(self, frame: Frame, *, magnified: Plane) -> None:
@@ -114,7 +125,7 @@ class Recorder(Closing):
             if self._encoder is not None:
                 output.mux(self._encoder.encode(None))
             output.close()
-            if self._encoder is None:
+            if self._made and self.frames == 0:
                 # A file without a picture is no video.
                 self._path.unlink(missing_ok=True)
         except (av.FFmpegError, OSError) as error:
@@ -122,6 +133,7 @@ class Recorder(Closing):
 
     def _start(self, frame: Frame) -> VideoStream:
         assert self._output is not None
+        self._made = not self._path.exists()
         has_x264 = "libx264" in av.codecs_available
         self._clock = _CLOCK_HZ if has_x264 else _MPEG4_CLOCK_HZ
         # MPEG-4 has no mark for full range: players would show it too dark and too bright.
@@ -190,6 +202,15 @@ class Recorder(Closing):
     def _failure(self, error: Exception) -> StoreError:
         reason = getattr(error, "strerror", None) or str(error)
         return StoreError(f"{self._path} cannot be written: {reason.lower()}; give another path")
+
+
+def _try_to_write(path: Path) -> None:
+    """Raise OSError where a file cannot be written, leaving all as it was."""
+    if path.exists():
+        path.open("r+b").close()
+    else:
+        path.open("xb").close()
+        path.unlink()
 
 
 def _is_full_range(frame: Frame) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 import av
 
 from .address import encoded, host_and_port, redacted
+from .container import open_container
 from .demuxer import Demuxer
 from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, SourceTimeout
 from .live_source import LiveSource
@@ -64,7 +65,7 @@ class RtspStream(LiveSource):
 def _connect(url: str, options: dict[str, str], timeout_s: float) -> Demuxer:
     start = time.monotonic()
     try:
-        container = av.open(encoded(url), options=options, timeout=(timeout_s, _READ_S))
+        container = open_container(encoded(url), options=options, timeout_s=(timeout_s, _READ_S))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         waited = time.monotonic() - start
         failure = _explain(error, url=url, timed_out=waited > 0.9 * timeout_s, timeout_s=timeout_s)

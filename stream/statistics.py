@@ -56,20 +56,23 @@ class Statistics:
     """Counts since the monitor started; every count is written by one thread only.
 
     `read` frames came from the source, `processed` passed tracker, magnifier and spotter, `shown` reached
-    the consumer. `dropped_before` were thrown away because processing is slower than the stream (the
-    magnifier saw a gap), `dropped_behind` only because the consumer is slow (nothing was missed),
-    `unrecorded` because the video encoder is slow. `latency` is from a frame's arrival to its delivery,
-    `stages` the time that each stage takes.
+    the consumer. `dropped_at_source` came faster than they were read, `dropped_before` were thrown away
+    because processing is slower than the stream (the magnifier saw a gap), `dropped_behind` only because
+    the consumer is slow (nothing was missed), `unrecorded` because the video encoder is slow. `events`
+    counts by kind, `named` those of them that the classifier named. `latency` is from a frame's arrival to
+    its delivery, `stages` the time that each stage takes.
     """
 
     read: int = 0
     processed: int = 0
     with_face: int = 0
     shown: int = 0
+    dropped_at_source: int = 0
     dropped_before: int = 0
     dropped_behind: int = 0
     unrecorded: int = 0
     events: Counter[str] = field(default_factory=Counter)
+    named: int = 0
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     stages: dict[str, LatencyHistogram] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -94,6 +97,11 @@ class Statistics:
         return (self.ended or time.monotonic()) - self.started
 
     @property
+    def silent_s(self) -> float:
+        """Seconds since the last frame was processed, or since the start while there was none."""
+        return time.monotonic() - (self._recent[-1] if self._recent else self.started)
+
+    @property
     def current_fps(self) -> float:
         """Frames a second over the last two seconds."""
         now = time.monotonic()
@@ -102,5 +110,5 @@ class Statistics:
 
     @property
     def mean_fps(self) -> float:
-        """Frames a second from the first processed frame to the last."""
+        """Frames processed a second, from the start to the end, or to now while it runs."""
         return self.processed / self.elapsed_s if self.processed else 0.0

@@ -7,6 +7,7 @@ Luma is magnified; chroma, sound, frame times and everything else pass by as the
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,18 +16,20 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.stream import VideoStream
+from av.packet import Packet
+from av.stream import Stream
 from numpy.typing import NDArray
 
+from .address import is_address, redacted
+from .container import open_file, rate_of
+from .demuxer import Demuxer
 from .errors import NotAVideo, SourceNotFound, StoreError
 from .frame import plane_view
 from .magnification import Magnification
 from .picture_folder import magnify_folder
-from .video_reader import VideoReader
+from .rate import check_rate
 from .video_writer import CONTAINERS, Notice, VideoWriter
-from .whole import whole_file
-
-_HIGHEST_RATE = 2000
+from .whole import refuse_existing, refuse_input, whole_file
 
 Progress = Callable[[int, int | None], None]
 """Is told how many frames are done, and of how many (None: not known)."""
@@ -63,14 +66,14 @@ def transcode(
     Raises `SourceError` and `StoreError` for files that cannot be read or written, and `MagnifyError` for a
     factor, band, method or device that cannot be.
     """
-    source, target = source.absolute(), target.absolute()
+    check_rate(fps)
     _check(source, target=target, overwrite=overwrite)
     progress = progress or (lambda done, total: None)
     notice = notice or (lambda line: None)
     started = time.monotonic()
     if source.is_dir():
         frames = magnify_folder(
-            source, target=target, magnification=magnification, fps=fps, progress=progress, notice=notice
+            source, outputs=[(target, magnification)], fps=fps, progress=progress, notice=notice
         )
     else:
         frames = _magnify_video(
@@ -87,10 +90,14 @@ def transcode(
 
 def _check(source: Path, *, target: Path, overwrite: bool) -> None:
     """Find before any work what would make it useless."""
+    if is_address(str(source)):
+        raise SourceNotFound(
+            f"{redacted(str(source))} is an address, and only files are magnified: watch it with "
+            "`magnifyme watch`"
+        )
     if not source.exists():
-        raise SourceNotFound(f"{source}: there is no such file or folder")
-    if target.exists() and source.samefile(target):
-        raise StoreError(f"{target} is the input itself: give the output another name")
+        raise SourceNotFound(f"{source}: no such file or folder")
+    refuse_input(target, source=source)
     if not target.parent.is_dir():
         raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
     if source.is_dir():
@@ -106,8 +113,7 @@ def _check(source: Path, *, target: Path, overwrite: bool) -> None:
             raise StoreError(f"{target.name} does not end in a kind of video that can be written: {known}")
         if target.is_dir():
             raise StoreError(f"{target} is a folder: give the output a file name")
-    if target.exists() and not overwrite:
-        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it")
+    refuse_existing(target, overwrite=overwrite)
 
 
 def _magnify_video(
@@ -120,11 +126,11 @@ def _magnify_video(
     progress: Progress,
     notice: Notice,
 ) -> int:
-    reader = VideoReader(source)
-    first = reader.first_picture()
-    with reader.open() as container:
-        stream = reader.video_stream(container)
-        rate = _rate(stream)
+    others: deque[Packet[Stream]] = deque()  # of sound and subtitles, since the last picture
+    with Demuxer(open_file(source), name=str(source), ahead=True, other=others.append) as demuxer:
+        container, stream = demuxer.container, demuxer.stream
+        first = demuxer.first()
+        rate = rate_of(stream)
         if rate is None and fps is None:
             raise NotAVideo(f"{source.name} does not say how many frames a second it has: give --fps")
         true_fps = float(rate or 0) if fps is None else fps
@@ -133,11 +139,11 @@ def _magnify_video(
         # A high-speed film plays slowly: then --fps is the camera's rate, and the scene ran faster than the
         # file's clock.
         scene_seconds = float(rate) / true_fps
-        total = stream.frames or _estimated_frames(container, stream=stream, rate=rate)
+        total = stream.frames or (None if demuxer.duration is None else round(demuxer.duration * rate))
         _tell_limits(container, picture=first, notice=notice)
 
         luma: NDArray[np.uint8] | None = None
-        frames = 0
+        frames = damages = 0
         try:
             with (
                 whole_file(target) as partial,
@@ -152,7 +158,10 @@ def _magnify_video(
                     notice=notice,
                 ) as writer,
             ):
-                for picture in reader.pictures(container, other=writer.copy):
+                for picture, damaged in demuxer:
+                    damages += damaged
+                    while others:
+                        writer.copy(others.popleft())
                     shown = writer.as_shown(picture)
                     view = plane_view(shown.planes[0])
                     reusable = luma if luma is not None and luma.shape == view.shape else None
@@ -161,27 +170,16 @@ def _magnify_video(
                     writer.write(shown, luma=luma)
                     frames += 1
                     progress(frames, total)
+                while others:
+                    writer.copy(others.popleft())
         except av.FFmpegError as error:
-            # The reader deals with its own errors: these are the encoder's and the disk's.
+            # The demuxer deals with its own errors: these are the encoder's and the disk's.
             raise StoreError(f"{target} cannot be written: {error.strerror}") from error
-    if reader.damaged:
-        notice(f"damaged frames in the input: {reader.damaged}; what hides the damage may look like motion")
+        for line in demuxer.missing():
+            notice(line)
+    if damages:
+        notice(f"damaged frames in the input: {damages}; what hides the damage may look like motion")
     return frames
-
-
-def _rate(stream: VideoStream) -> Fraction | None:
-    """Read the nominal frame rate; None where there is none but the clock's (90 000 Hz)."""
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    return next((rate for rate in rates if rate and 0 < rate <= _HIGHEST_RATE), None)
-
-
-def _estimated_frames(container: InputContainer, *, stream: VideoStream, rate: Fraction) -> int | None:
-    """Estimate the number of frames from the duration; None where the file does not tell it."""
-    if stream.duration and stream.time_base:
-        return round(stream.duration * stream.time_base * rate)
-    if container.duration:
-        return round(container.duration * rate / av.time_base)
-    return None
 
 
 def _tell_limits(container: InputContainer, *, picture: av.VideoFrame, notice: Notice) -> None:

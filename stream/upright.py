@@ -1,33 +1,42 @@
-"""Turns pictures as their container says that they are to be shown."""
+"""Turns and mirrors pictures as their container says that they are to be shown."""
 
 from __future__ import annotations
 
 import av
-import numpy as np
 
-from .frame import plane_view, write_plane
+from .frame import eight_bit, plane_view, write_plane
+from .planar import display_matrix
 
 # Turned by a quarter, chroma that is halved in one direction would be halved in the other.
 _EVEN_CHROMA = {"yuv422p": "yuv444p", "yuvj422p": "yuvj444p"}
 
 
 def upright(picture: av.VideoFrame) -> av.VideoFrame:
-    """Turn a planar 8-bit picture by its `rotation` (degrees counter-clockwise, the nearest quarter).
+    """Turn a picture as its display matrix says, to the nearest quarter, and mirror it if it says so.
 
-    Telephones write portraits as turned landscapes. Sample values stay exact: planes are turned, not
-    resampled. A picture that needs no turning is given back as it is.
+    Telephones write portraits as turned landscapes, and some write selfies as in a mirror. Sample values
+    stay exact: planes are turned, not resampled; other formats become planar 8-bit ones before. A picture
+    that needs no turning is given back as it is.
     """
-    quarters = round(picture.rotation / 90) % 4
-    if quarters == 0:
+    matrix = display_matrix(picture)
+    if matrix is None:
         return picture
-    if quarters % 2 and picture.format.name in _EVEN_CHROMA:
+    # The point (x, y) is shown at (a x + c y, b x + d y).
+    a, b, _, c, d = matrix[:5]
+    lying = abs(b) + abs(c) > abs(a) + abs(d)
+    across, down = (c < 0, b < 0) if lying else (a < 0, d < 0)
+    if not (lying or across or down):
+        return picture
+    picture = eight_bit(picture)
+    if lying and picture.format.name in _EVEN_CHROMA:
         picture = picture.reformat(format=_EVEN_CHROMA[picture.format.name], threads=1)
     width, height = picture.width, picture.height
-    if quarters % 2:
+    if lying:
         width, height = height, width
     turned = av.VideoFrame(width, height, picture.format.name)
     for target, plane in zip(turned.planes, picture.planes, strict=True):
-        write_plane(target, np.rot90(plane_view(plane), quarters))
+        values = plane_view(plane).T if lying else plane_view(plane)
+        write_plane(target, values[:: -1 if down else 1, :: -1 if across else 1])
     turned.pts = picture.pts
     if picture.time_base is not None:
         turned.time_base = picture.time_base

@@ -35,8 +35,8 @@ Notice = Callable[[str], None]
 class Container:
     """Say how a kind of file is written: FFmpeg's muxer and encoder, and what the container can tell.
 
-    `turns` is false where players are not told the rotation, so that the pixels themselves are turned,
-    and `mirrors` where they are not told that the picture is mirrored.
+    `turns` is false where players are not told the rotation, so that the pixels themselves are turned and
+    mirrored, and `mirrors` where they are told it, but not that the picture is mirrored.
     `steady` is true where frames have no times, only a common rate.
     """
 
@@ -112,7 +112,10 @@ class VideoWriter:
         self._read_layout = planar.format.name
         self._layout = self._choose_layout(planar)
         self._output = av.open(
-            str(path), "w", format=container.muxer, options=_muxer_options(source, container=container)
+            str(path.absolute()),
+            "w",
+            format=container.muxer,
+            options=_muxer_options(source, container=container),
         )
         self._output.metadata.update({k: v for k, v in source.metadata.items() if k not in _OWN_FACTS})
         if chapters := source.chapters():
@@ -127,19 +130,19 @@ class VideoWriter:
             self._encoder.set_display_matrix(matrix)
         elif first.rotation % 90:
             notice(f"{container.suffix} cannot say that the picture is turned by {first.rotation} degrees")
-        if matrix and is_mirrored(matrix) and not container.mirrors:
+        if matrix and is_mirrored(matrix) and container.turns and not container.mirrors:
             notice(f"{container.suffix} cannot say that the picture is to be mirrored: .mp4 and .mov can")
         self._copies = self._add_copies(source)
         self._last_ticks: int | None = None
-        self._uneven = False
+        self._uneven = self._resized = False
 
     def as_shown(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Give a decoded picture in 8-bit planes, turned upright if the container cannot tell players to."""
-        planar = eight_bit(picture)
-        return planar if self._container.turns else upright(planar)
+        return eight_bit(picture if self._container.turns else upright(picture))
 
     def write(self, picture: av.VideoFrame, *, luma: NDArray[np.uint8]) -> None:
         """Encode a picture from `as_shown` with another luma plane [H, W], at the picture's own time."""
+        self._resized |= (picture.width, picture.height) != (self._encoder.width, self._encoder.height)
         if picture.format.name != self._read_layout:  # the stream changed its kind on the way
             picture = picture.reformat(format=self._read_layout)
         chroma = [plane_view(plane) for plane in picture.planes[1:]]
@@ -161,6 +164,8 @@ class VideoWriter:
         """Encode what the encoder still holds and finish the file."""
         self._output.mux(self._encoder.encode(None))
         self._output.close()
+        if self._resized:
+            self._notice("the pictures change their size on the way: all were brought to that of the first")
         if self._uneven:
             self._notice("the frames' times vary, which .avi cannot store: .mp4 or .mkv keeps them")
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear whole or not at all, and never in place of what nobody gave up.
 
 What is being written stands under a hidden neighbour's name and takes its own name at the end. An error,
 Ctrl-C or a full disk therefore leaves no half file, and never costs the file that stood there before.
@@ -9,10 +9,29 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import StoreError
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Tell whether two names mean one file: by links, by other ways to it, and before it is there."""
+    if os.path.exists(one) and os.path.exists(other):  # noqa: PTH110 - Path.exists raises for a long name
+        return os.path.samefile(one, other)  # noqa: PTH121
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def refuse_input(target: Path, *, source: str | Path) -> None:
+    """Raise StoreError where a file to write is the one that is read."""
+    if same_file(source, target):
+        raise StoreError(f"{target} is the input itself: give the output another name")
+
+
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Raise StoreError where something stands under the name of a file to write, and is to stay."""
+    if os.path.lexists(target) and not overwrite:
+        raise StoreError(f"{target} exists: give another name, or --overwrite to replace it")
 
 
 @contextmanager
@@ -27,7 +46,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        # Where nothing can be written nothing can be removed either: that would hide the first error.
+        with suppress(OSError):
+            partial.unlink()
 
 
 @contextmanager

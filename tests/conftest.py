@@ -8,6 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from magnifyme.cli.probes import cuda_devices
+
+# Without a GPU, CUDA's tests run in Numba's simulator, which must be asked for before Numba is loaded.
+if not cuda_devices():
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

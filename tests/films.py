@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magnifyme.magnify import Magnifier
+from magnifyme.stream.frame import Frame
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.transcode import Transcoded, transcode
+from magnifyme.stream.video_file import VideoFile
 
 Planes = list[NDArray[np.uint8]]
 
@@ -158,3 +160,32 @@ def write_folder(
         cv2.imwrite(str(folder / f"006_{number}.{kind}"), picture)
         pictures.append(picture)
     return pictures
+
+
+def watched(path: Path) -> tuple[list[Frame], list[str]]:
+    """Read a file to its end; gives the frames and the warnings."""
+    with VideoFile(path) as source:
+        return list(source), source.warnings
+
+
+def shuffled(size: tuple[int, int], *, frames: int, rng: np.random.Generator, layout: str) -> list[Planes]:
+    """Make pictures of noise, whose order cannot be mistaken."""
+    shapes = [(plane.height, plane.width) for plane in av.VideoFrame(*size, layout).planes]
+    return [[rng.integers(16, 236, shape, dtype=np.uint8) for shape in shapes] for _ in range(frames)]
+
+
+def stairs(size: tuple[int, int], *, frames: int, layout: str) -> list[Planes]:
+    """Make flat pictures, each a step lighter than the one before: what x264 stores as B-frames."""
+    planes = av.VideoFrame(*size, layout).planes
+    return [
+        [
+            np.full((plane.height, plane.width), 128 if index else 40 + 7 * number, np.uint8)
+            for index, plane in enumerate(planes)
+        ]
+        for number in range(frames)
+    ]
+
+
+def with_b_frames(stream: av.VideoStream) -> None:
+    """Ask x264 for B-frames, which it does not make without loss."""
+    stream.codec_context.options = {"crf": "5", "bf": "2"}

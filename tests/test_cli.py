@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import av
@@ -18,21 +15,7 @@ import numpy as np
 import pytest
 
 from magnifyme.stream.events import read_events
-
-PROGRAM = [sys.executable, "-m", "magnifyme.cli"]
-ENVIRONMENT = {**os.environ, "MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
-
-
-def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run `magnifyme` without a terminal."""
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env=ENVIRONMENT,
-    )
+from program import ENVIRONMENT, PROGRAM, run
 
 
 def frames_in(video: Path) -> int:
@@ -72,6 +55,7 @@ BAD_INPUT = {
     "factor below zero": (["watch", "synthetic", "--factor", "-1"], "-1"),
     "factor out of range": (["watch", "synthetic", "--factor", "1e9"], "factor"),
     "no such engine": (["bench", "fidelity", "--method", "magic"], "'magic'"),
+    "no duration": (["watch", "synthetic", "--duration", "0"], "--duration"),
     "band upside down": (["watch", "synthetic", "--band", "5", "1"], "band"),
     "band above half the rate": (["watch", "{folder}", "--fps", "8"], "more than 10"),
     "no such model": (["watch", "synthetic", "--model", "none.onnx"], "none.onnx"),
@@ -95,15 +79,7 @@ def test_bad_input_is_told_in_one_line(case: str, tmp_path: Path, folder: Path) 
     names = {"text": tmp_path / "note.txt", "empty": tmp_path / "empty", "folder": folder}
     arguments, expected = BAD_INPUT[case]
     environment = {key: value for key, value in ENVIRONMENT.items() if "DISPLAY" not in key}
-    done = subprocess.run(
-        [*PROGRAM, *(argument.format(**names) for argument in arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment,
-        cwd=tmp_path,
-    )
+    done = run(*(argument.format(**names) for argument in arguments), env=environment, cwd=tmp_path)
     said = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
     assert done.returncode == 2, done.stderr
     assert len(said) == 1, done.stderr
@@ -122,6 +98,16 @@ def test_watching_a_folder_with_gaps_warns_and_counts(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"\b3\b", done.stderr)
     assert "9 frames" in done.stdout
+
+
+def test_only_what_was_written_is_told(folder: Path, tmp_path: Path) -> None:
+    """Who reads "written: events.db" looks for events in it."""
+    events, pair = tmp_path / "events.jsonl", tmp_path / "pair.mp4"
+    done = run("watch", folder, "--fps", 30, "--events", events, "--output", pair)
+    assert done.returncode == 0, done.stderr
+    assert f"written: {pair}" in done.stdout
+    assert str(events) not in done.stdout
+    assert frames_in(pair) == 12
 
 
 def test_json_is_nothing_but_json_lines(tmp_path: Path) -> None:
@@ -175,25 +161,6 @@ def test_interrupt_ends_in_order(number: signal.Signals, tmp_path: Path) -> None
     with sqlite3.connect(events) as database:
         assert database.execute("pragma integrity_check").fetchone() == ("ok",)
     database.close()
-
-
-def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
-    """Whoever presses Ctrl-C twice has waited long enough."""
-    process = subprocess.Popen(
-        [*PROGRAM, "watch", "synthetic", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["type"] == "start"
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    start = time.monotonic()
-    process.wait(timeout=10)
-    assert time.monotonic() - start < 3
-    process.stdout.close()
 
 
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_every_moment_is_found_at_any_turn_of_the_ring(
 ) -> None:
     """Otherwise the classifier would see the onset of another second."""
     clip = RollingClip(seconds=1.0, fps=10.0, size=size)
-    times = np.cumsum(rng.uniform(0.02, 0.3, appended))
+    times = np.cumsum(rng.uniform(0.1, 0.3, appended))
     _fill(clip, times, size=size)
     kept = np.arange(max(0, appended - 11), appended)
     assert len(clip) == len(kept)
@@ -42,6 +42,26 @@ def test_every_moment_is_found_at_any_turn_of_the_ring(
         found = clip.between(float(start), float(end))
         assert [entry.time for entry in found] == [times[k] for k in inside]
         assert [int(entry.crop[0, 0]) for entry in found] == [int(k) % 251 for k in inside]
+
+
+@pytest.mark.parametrize("fps", [7.0, 25.0, 30.0, 59.0, 60.0, 61.0, 100.0, 200.0, 1000.0])
+def test_the_last_seconds_are_there_whatever_the_camera_does(fps: float, rng: np.random.Generator) -> None:
+    """A camera that is faster than it says must not push the onset out of memory: no label without it."""
+    clip = RollingClip(seconds=5.0, fps=60.0, size=2)
+    times = np.arange(0.0, 12.0, 1.0 / fps) + rng.uniform(-0.2, 0.2) / fps
+    _fill(clip, times, size=2)
+    first, last = clip.span
+    assert last - first >= 4.95
+    assert last >= times[-1] - 1 / 60
+    gaps = np.diff([entry.time for entry in clip.between(first, last)])
+    assert gaps.max() <= 1.01 * max(1 / fps, 1 / 60 + 1 / fps)
+
+
+def test_a_clock_that_trembles_costs_no_moment(rng: np.random.Generator) -> None:
+    clip = RollingClip(seconds=5.0, fps=60.0, size=2)
+    times = np.arange(0.0, 5.0, 1 / 60) + rng.uniform(-0.4, 0.4, 300) / 60
+    _fill(clip, times, size=2)
+    assert len(clip) == 300
 
 
 def test_the_ends_of_a_span_are_included_and_ties_take_the_earlier() -> None:

@@ -38,6 +38,7 @@ def make_event(rng: np.random.Generator) -> Event:
         model_id="vgg16-demo@3f2a",
         made_faces=bool(rng.random() < 0.5),
         wall_time="2026-11-23T12:34:56.789+00:00",
+        run_start="2026-11-23T12:30:00.000+00:00",
     )
 
 
@@ -113,7 +114,7 @@ _CRASH = """
 import sys
 from dataclasses import replace
 from magnifyme.stream.events import Event, open_store
-event = Event("s", 0, 1.0, 1.1, 1.3, "micro", "anger", {"anger": 1.0}, 0.5, "m", True, "now")
+event = Event("s", 0, 1.0, 1.1, 1.3, "micro", "anger", {"anger": 1.0}, 0.5, "m", True, "now", "then")
 store = open_store(sys.argv[1])
 for number in range(10**6):
     store.add(replace(event, track=number))
@@ -142,7 +143,7 @@ def test_what_was_added_survives_a_kill(name: str, tmp_path: Path) -> None:
     assert found[: reported + 1] == list(range(reported + 1))
     assert len(found) <= reported + 2  # at most the one that was being reported
     with open_store(path) as store:
-        store.add(Event("s", -1, 1.0, 1.0, 1.0, "blink", None, {}, 0.0, "m", False, "later"))
+        store.add(Event("s", -1, 1.0, 1.0, 1.0, "blink", None, {}, 0.0, "m", False, "later", "then"))
     assert [event.track for event in read_events(path)] == [*found, -1]
 
 
@@ -212,6 +213,7 @@ def test_files_of_others_are_left_alone(name: str, tmp_path: Path) -> None:
         b"Dear diary,\ntoday nothing moved.\n" * 40,
         b"no newline at all",
         b'{"a": 1}\n',
+        b'{"a": 1}',
         b"\x00" * 5000,
     ]
     for content in contents:
@@ -225,15 +227,20 @@ def test_files_of_others_are_left_alone(name: str, tmp_path: Path) -> None:
 
 
 def test_databases_of_others_and_of_newer_versions_are_left_alone(tmp_path: Path) -> None:
-    foreign, newer = tmp_path / "other.db", tmp_path / "newer.db"
+    foreign, newer, older = (tmp_path / name for name in ("other.db", "newer.db", "older.db"))
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE events (id)")
     connection.close()
-    open_store(newer).close()
-    with sqlite3.connect(newer) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    for path, wanted in ((foreign, "another program"), (newer, f"version {SCHEMA_VERSION + 1}.*update")):
+    for path, version in ((newer, SCHEMA_VERSION + 1), (older, SCHEMA_VERSION - 1)):
+        open_store(path).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+    for path, wanted in (
+        (foreign, "another program"),
+        (newer, f"version {SCHEMA_VERSION + 1}.*update"),
+        (older, f"version {SCHEMA_VERSION - 1}.*another path"),
+    ):
         before = path.read_bytes()
         with pytest.raises(StoreError, match=wanted):
             open_store(path)
@@ -284,7 +291,7 @@ from magnifyme.stream.errors import StoreError
 from magnifyme.stream.events import Event, open_store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-event = Event("s", 0, 1.0, 1.1, 1.3, "micro", "anger", {"anger": 1.0}, 0.5, "m" * 500, True, "now")
+event = Event("s", 0, 1.0, 1.1, 1.3, "micro", "anger", {"anger": 1.0}, 0.5, "m" * 500, True, "now", "then")
 store = open_store(sys.argv[1])
 for number in range(1000):
     try:

@@ -61,13 +61,16 @@ def test_bad_requests_are_told_before_any_work(film: Path, tmp_path: Path) -> No
         (twice, "out", NotAVideo, "a1.png"),
         (empty, "out.mp4", StoreError, "folder"),
     ]
+    numbered = tmp_path / "numbered"
+    numbered.mkdir()
+    (numbered / "1.png").write_bytes(photo.read_bytes())
     before = sorted(path.name for path in tmp_path.iterdir())
     for source, name, kind, words in cases:
         with pytest.raises(kind, match=words) as caught:
             transcode(source, target=tmp_path / name, magnification=SETTINGS, fps=30.0)
         assert "\n" not in str(caught.value)
     with pytest.raises(SourceError, match="--fps"):
-        transcode(twice, target=tmp_path / "out", magnification=SETTINGS)
+        transcode(numbered, target=tmp_path / "out", magnification=SETTINGS)
     with pytest.raises(MagnifyError, match="40"):
         transcode(film, target=tmp_path / "out.mp4", magnification=Magnification(10.0, (1.0, 20.0)))
     assert sorted(path.name for path in tmp_path.iterdir()) == before

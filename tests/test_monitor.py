@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from magnifyme.magnify import MagnifyError
+from magnifyme.models.errors import ModelError
 from magnifyme.models.face_detector import HaarCascade
+from magnifyme.stream import monitor as monitor_module
 from magnifyme.stream.events import Event, open_store, read_events
 from magnifyme.stream.frame import Frame
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.monitor import Monitor
 from magnifyme.train.score import match
 from magnifyme.train.synthetic import SyntheticSource, TrueEvent
+from stalling import StallingCamera
 
 # Expressions that are put into the made streams below: 0.8 px, half a second apart at least.
 PUT_IN = [
@@ -34,7 +38,9 @@ class Recorded:
     """Frames that are there already, as a file (waits) or as a live stream (does not)."""
 
     fps: float | None = 30.0
+    last_error: str | None = None
     reconnects = 0
+    dropped = 0
     damaged = 0
     status = "live"
 
@@ -96,19 +102,51 @@ def test_what_is_put_in_comes_out(frames: list[Frame], tmp_path: Path) -> None:
         assert event.model_id == monitor.classifier.model_id
 
 
-def test_a_file_gives_the_same_events_every_time(frames: list[Frame]) -> None:
-    """Threads must not make a result depend on chance."""
+def test_the_last_expression_of_a_film_is_stored(frames: list[Frame], tmp_path: Path) -> None:
+    """Research clips end with the expression: no frame comes after it to confirm it."""
+    last = PUT_IN[-1]
+    film = [frame for frame in frames if frame.time <= last.offset + 0.02]
+    with open_store(tmp_path / "events.db") as store:
+        monitor = Monitor(Recorded(film), detector=HaarCascade(), events=store)
+        delivered = [event for observation in monitor for event in observation.events]
+    assert read_events(tmp_path / "events.db") == delivered
+    ((found, _),) = match(delivered, true=[last])
+    assert delivered[found].label in monitor.classifier.recipe.labels
+    assert monitor.statistics.events["micro"] == len(PUT_IN)
+
+
+def test_an_expression_just_before_a_cut_is_told_with_its_label(frames: list[Frame]) -> None:
+    """The next shot must neither swallow it nor lend it its pictures."""
+    last = PUT_IN[-1]
+    cut = [frame for frame in frames if frame.time <= last.offset + 0.05]
+    second = [replace(frame, epoch=1, sequence=len(cut) + k) for k, frame in enumerate(frames[:30])]
+    monitor = Monitor(Recorded(cut + second), detector=HaarCascade())
+    observations = list(monitor)
+    (told,) = [seen for seen in observations if match(seen.events, true=[last])]
+    assert told.frame.epoch == 1
+    assert told.face is not None
+    assert (told.events[0].label is not None, told.events[0].track) == (True, told.face.track_id - 1)
+
+
+def test_a_file_gives_the_same_events_every_time(frames: list[Frame], tmp_path: Path) -> None:
+    """Threads must not make a result depend on chance; and two runs in one store can be told apart."""
 
     def run() -> list[tuple[int, str | None, float, float]]:
-        return [
-            (observation.frame.sequence, event.label, event.onset, event.intensity_px)
-            for observation in Monitor(Recorded(frames), detector=HaarCascade())
-            for event in observation.events
-        ]
+        with open_store(tmp_path / "events.db") as store:
+            return [
+                (observation.frame.sequence, event.label, event.onset, event.intensity_px)
+                for observation in Monitor(Recorded(frames), detector=HaarCascade(), events=store)
+                for event in observation.events
+            ]
 
     first = run()
     assert first
     assert first == run()
+    stored = read_events(tmp_path / "events.db")
+    starts = [event.run_start for event in stored]
+    half = len(first)
+    assert starts == [starts[0]] * half + [starts[half]] * half
+    assert starts[0] < starts[half]
 
 
 def test_what_is_shown_does_not_change_what_is_named(frames: list[Frame]) -> None:
@@ -180,6 +218,102 @@ def test_a_camera_that_is_slower_than_it_says_is_told() -> None:
     source.fps = 30.0
     with pytest.raises(MagnifyError, match="8"):
         list(Monitor(source, detector=HaarCascade()))
+
+
+SLOW_BAND = Magnification(band_hz=(0.5, 2.0))
+
+
+@pytest.mark.parametrize("announced", [8.0, 30.0])
+def test_a_camera_too_slow_for_the_model_only_is_watched_unnamed(announced: float) -> None:
+    """The user's own band fits 8 frames a second: motion is found; what the model never saw gets no name."""
+    source = made(fps=8.0, seconds=7.0)
+    source.fps = announced
+    monitor = Monitor(source, magnification=SLOW_BAND, detector=HaarCascade())
+    events = [event for seen in monitor for event in seen.events]
+    assert events
+    assert [event.label for event in events] == [None] * len(events)
+    assert monitor.statistics.named == 0
+    (warning,) = monitor.warnings
+    assert "more than 10 frames a second" in warning
+    assert "unnamed" in warning
+
+
+def test_a_fast_camera_is_named_without_a_warning(frames: list[Frame]) -> None:
+    """The test above must not pass because nothing is ever named."""
+    monitor = Monitor(Recorded(frames), magnification=SLOW_BAND, detector=HaarCascade())
+    events = [event for seen in monitor for event in seen.events]
+    assert monitor.statistics.named == sum(event.label is not None for event in events) > 0
+    assert monitor.warnings == []
+
+
+def test_while_a_camera_stalls_the_consumer_gets_on() -> None:
+    """Missed otherwise: a status, a window and a clock that stand still with the camera."""
+    monitor = Monitor(StallingCamera(5), detector=HaarCascade())
+    ticks = 0
+    start = time.monotonic()
+    for observation in monitor.ticking(every_s=0.05):
+        ticks = ticks + 1 if observation is None else 0
+        if ticks == 10:
+            assert monitor.statistics.silent_s > 0.4
+            monitor.stop()
+    assert monitor.statistics.processed == 5
+    assert ticks >= 10
+    assert time.monotonic() - start < 5.0
+
+
+def test_a_loop_over_the_monitor_sees_observations_only() -> None:
+    """Missed otherwise: None in every user's loop."""
+    camera = StallingCamera(5)
+    monitor = Monitor(camera, detector=HaarCascade())
+    threading.Timer(0.6, monitor.stop).start()
+    assert all(observation is not None for observation in monitor)
+
+
+def test_warnings_and_drops_of_the_source_are_told_while_it_runs() -> None:
+    """Missed otherwise: a file that breaks off in the middle, a reader that cannot keep up, in silence."""
+    camera = StallingCamera(5)
+    camera.dropped = 100  # while the kernels were loaded: nobody had asked for frames yet
+    monitor = Monitor(camera, detector=HaarCascade())
+    for observation in monitor.ticking(every_s=0.05):
+        if observation is None:
+            monitor.stop()
+        elif observation.frame.sequence == 2:
+            assert monitor.statistics.dropped_at_source == 0
+            camera.dropped += 3
+            camera.warnings.append("breaks off")
+    assert monitor.statistics.dropped_at_source == 3
+    assert monitor.warnings == ["breaks off"]
+
+
+def test_a_source_that_the_monitor_opened_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missed otherwise: a camera that stays on, and busy for others, after a bad option."""
+    opened: list[StallingCamera] = []
+
+    def open_source(_: object) -> StallingCamera:
+        opened.append(StallingCamera(5))
+        return opened[-1]
+
+    monkeypatch.setattr(monitor_module, "open_source", open_source)
+    with pytest.raises(MagnifyError, match="factor"):
+        Monitor("camera", magnification=Magnification(factor=-1.0), detector=HaarCascade())
+    with Monitor("camera", detector=HaarCascade()):
+        pass
+    assert [camera.closed for camera in opened] == [True, True]
+
+    def open_detector(**_: object) -> None:
+        raise ModelError("spoilt")
+
+    monkeypatch.setattr(monitor_module, "open_detector", open_detector)
+    with pytest.raises(ModelError):
+        Monitor("camera")
+    assert len(opened) == 2, "a bad model is found before the camera is opened"
+
+
+def test_a_source_that_was_given_is_left_to_its_owner() -> None:
+    """Missed otherwise: a source closed behind the back of who opened it and never watched it."""
+    camera = StallingCamera(5)
+    Monitor(camera, detector=HaarCascade()).close()
+    assert not camera.closed
 
 
 def test_a_monitor_runs_once(frames: list[Frame]) -> None:

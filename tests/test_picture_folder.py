@@ -15,6 +15,9 @@ from films import (
 )
 from magnifyme.magnify import Magnifier
 from magnifyme.stream.errors import NotAVideo, StoreError
+from magnifyme.stream.frame import eight_bit, plane_view
+from magnifyme.stream.image_folder import ImageFolder
+from magnifyme.stream.picture_file import exchange_luma, read_picture
 
 
 @pytest.mark.parametrize(
@@ -25,7 +28,11 @@ from magnifyme.stream.errors import NotAVideo, StoreError
         ("png", (48, 64, 4)),
         ("tif", (47, 65)),
         ("tif", (48, 64, 3)),
+        ("tif", (48, 64, 4)),
+        ("bmp", (48, 64)),
         ("bmp", (48, 64, 3)),
+        ("webp", (48, 64, 3)),
+        ("webp", (48, 64, 4)),
         ("jpg", (48, 64)),
         ("jpg", (48, 64, 3)),
     ],
@@ -42,7 +49,9 @@ def test_folder_of_pictures(
     assert (done.frames, notices) == (len(numbers), [])
     assert sorted(path.name for path in target.iterdir()) == sorted(f"006_{n}.{kind}" for n in numbers)
     magnifier = Magnifier(fps=200.0, factor=SETTINGS.factor, band_hz=SETTINGS.band_hz)
-    for number in numbers:
+    # What is watched is what is magnified: the same picture has one luma.
+    lumas = [frame.luma for frame in ImageFolder(source, fps=200)]
+    for number, luma in zip(numbers, lumas, strict=True):
         flag = cv2.IMREAD_UNCHANGED
         before = cv2.imread(str(source / f"006_{number}.{kind}"), flag)
         after = cv2.imread(str(target / f"006_{number}.{kind}"), flag)
@@ -50,8 +59,7 @@ def test_folder_of_pictures(
         assert after is not None
         assert after.shape == before.shape
         assert after.dtype == np.uint8
-        luma = before if before.ndim == 2 else cv2.cvtColor(before[..., :3], cv2.COLOR_BGR2GRAY)
-        change = magnifier(np.asarray(luma, np.uint8), time=(number - 95) / 200).astype(int) - luma
+        change = magnifier(luma, time=(number - 95) / 200).astype(int) - luma
         wanted = before.astype(int)
         wanted[..., : 3 if before.ndim == 3 else None] += change if before.ndim == 2 else change[..., None]
         error = np.abs(after.astype(int) - np.clip(wanted, 0, 255))
@@ -100,3 +108,58 @@ def test_overwriting_a_folder_costs_no_other_file(tmp_path: Path, rng: np.random
     assert (target / "notes.txt").read_text() == "mine"
     assert (target / "006_1.png").read_bytes()[:4] == b"\x89PNG"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
+@pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3), (48, 64, 4), (47, 61, 3)])
+def test_colours_are_those_of_the_file(suffix: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Missed otherwise: smeared or shifted colours, in pictures that store them at half the resolution."""
+    if len(shape) == 3 and shape[2] == 4 and suffix in ("jpg", "bmp"):
+        pytest.skip("has no transparency")
+    rng = np.random.default_rng(5)
+    coarse = rng.integers(0, 256, (6, 8, *shape[2:]), np.uint8)
+    path = tmp_path / f"1.{suffix}"
+    cv2.imwrite(str(path), cv2.resize(coarse, shape[1::-1], interpolation=cv2.INTER_CUBIC))
+    stored = read_picture(path)
+    planar = eight_bit(stored)
+    luma = plane_view(planar.planes[0])
+    same = exchange_luma(stored, planar=planar, luma=luma)
+    wanted = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert wanted is not None
+    np.testing.assert_allclose(
+        same.astype(int), wanted, atol=4 if suffix == "jpg" else 0 if suffix != "webp" else 3
+    )
+    lighter = exchange_luma(stored, planar=planar, luma=luma + np.uint8(10) * (luma < 200))
+    change = lighter.astype(int)[..., :3] - same.astype(int)[..., :3] if lighter.ndim == 3 else lighter - same
+    assert 9 <= np.median(change[luma < 200]) <= 12
+
+
+def test_photographs_come_upright(tmp_path: Path) -> None:
+    """Missed otherwise: a telephone's series of photographs, all on their side or a traceback."""
+    picture = np.zeros((48, 64), np.uint8)
+    picture[:, :16] = 200
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    # Exif with one entry: orientation (0x0112), one short, 6: turn a quarter clockwise.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    (tmp_path / "1.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif + jpeg[2:])
+    [frame] = ImageFolder(tmp_path, fps=30)
+    assert frame.size == (48, 64)
+    np.testing.assert_allclose(frame.luma.astype(int), np.rot90(picture, -1), atol=3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "bmp"])
+def test_a_picture_that_was_cut_off_is_named(suffix: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """Missed otherwise: a picture whose lower half is gray, as a motion of the whole face."""
+    data = cv2.imencode(f".{suffix}", rng.integers(0, 256, (64, 64, 3), np.uint8))[1].tobytes()
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / f"1.{suffix}").write_bytes(data)
+    assert len(list(ImageFolder(source, fps=30))) == 1
+    if suffix == "jpg":  # some cameras leave the mark of the end away
+        (source / "1.jpg").write_bytes(data[:-2])
+        assert len(list(ImageFolder(source, fps=30))) == 1
+    (source / f"1.{suffix}").write_bytes(data[: len(data) // 2])
+    with pytest.raises(NotAVideo, match="not a picture that can be decoded"):
+        ImageFolder(source, fps=30)
+    with pytest.raises(NotAVideo, match="not a picture that can be decoded"):
+        magnified(source, "out", fps=30.0)

@@ -181,7 +181,7 @@ def test_a_change_of_range_keeps_the_grey_levels_seen(tmp_path: Path) -> None:
     limited = colour_frame(np.full((48, 64), 235, np.uint8), time=0.0, blue=128, red=128)
     full = frame_from_array(np.full((48, 64), 255, np.uint8), time=0.0, epoch=1)
     for frames, white in (((limited, full), 235), ((full, limited), 255)):
-        with Recorder(path, fps=25) as recorder:
+        with Recorder(path, fps=25, overwrite=True) as recorder:
             for k, frame in enumerate(frames):
                 recorder.write(
                     Frame(frame.luma, 0.1 * k, epoch=k, picture=frame.picture), magnified=frame.luma
@@ -285,6 +285,28 @@ def test_what_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="rate above 0"):
         Recorder(tmp_path / "out.mp4", fps=0.0)
     assert [item.name for item in tmp_path.iterdir()] == ["folder.mp4"]
+
+
+def test_an_existing_file_stays_until_the_first_frame(tmp_path: Path) -> None:
+    """A run that fails before it sees a picture must not cost the recording of yesterday."""
+    path, luma = tmp_path / "out.mp4", np.full((48, 64), 100, np.uint8)
+    path.write_bytes(b"mine")
+    with pytest.raises(StoreError, match="--overwrite"):
+        Recorder(path, fps=30)
+    with Recorder(path, fps=30, overwrite=True):
+        pass
+    assert path.read_bytes() == b"mine"
+    with Recorder(path, fps=30, overwrite=True) as recorder:
+        recorder.write(frame_from_array(luma, time=0.0), magnified=luma)
+    assert len(decode(path)) == 1
+
+
+def test_the_file_of_another_is_not_removed(tmp_path: Path) -> None:
+    """Two programs with one name: the one that recorded nothing takes nothing away."""
+    with Recorder(tmp_path / "out.mp4", fps=30):
+        assert list(tmp_path.iterdir()) == [], "nothing is made before the first frame"
+        (tmp_path / "out.mp4").write_bytes(b"theirs")
+    assert (tmp_path / "out.mp4").read_bytes() == b"theirs"
 
 
 def test_no_frames_leave_no_file(tmp_path: Path) -> None:

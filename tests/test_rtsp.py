@@ -228,6 +228,54 @@ def test_stop_ends_at_once_whatever_the_camera_does(state: str) -> None:
         assert time.monotonic() - start < 2.5
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux lists them")
+@pytest.mark.parametrize("end", ["closed", "refused", "not found", "nothing there", "silent", "lost"])
+def test_nothing_leaks(end: str) -> None:
+    """Missed otherwise: a watch that dies after a thousand reconnects, for want of files or threads."""
+
+    def held() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
+
+    with RtspCamera(fps=60, login=("joe", "x")) as camera:
+        url = f"rtsp://joe:x@{camera.host}/" + ("other" if end == "not found" else "cam")
+        if end == "refused":
+            url = camera.url
+
+        def once() -> None:
+            if end in ("closed", "lost"):
+                with RtspStream(url, timeout_s=2) as stream:
+                    assert frames_of(stream, 1)
+                    if end == "lost":
+                        camera.kill()
+                        camera.restart()
+                        next(frame for frame in stream if frame.epoch == 1)
+            else:
+                with pytest.raises(SourceError):
+                    RtspStream(url, timeout_s=0.2 if end == "silent" else 2)
+
+        if end == "nothing there":
+            camera.kill()
+        camera.silent = end == "silent"
+        once()  # libraries keep what they need for good
+        before = settled(held)
+        for _ in range(8 if end in ("silent", "lost") else 20):
+            once()
+        after = settled(held)
+        assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
+
+
+def settled(count: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """Count until two counts in a row are equal: the camera's side of a connection ends a little later."""
+    last = count()
+    for _ in range(20):
+        time.sleep(0.2)
+        now = count()
+        if now == last:
+            break
+        last = now
+    return last
+
+
 # ---- refusals
 
 

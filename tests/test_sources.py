@@ -105,7 +105,7 @@ def check_equal(frames: Sequence[Frame], lumas: Luma) -> None:
 def test_file_gives_every_sample_and_every_frame(
     tmp_path: Path, rng: np.random.Generator, size: tuple[int, int], name: str
 ) -> None:
-    """Missed otherwise: dropped, doubled or reordered frames (with B-frames), and resampled pictures."""
+    """Missed otherwise: dropped or doubled frames, and resampled pictures."""
     lumas = noise(rng, frames=23, size=size)
     with open_source(write_video(tmp_path / name, lumas, **EXACT)) as source:
         assert source.fps == pytest.approx(25)
@@ -324,6 +324,10 @@ def test_gaps_are_told_and_keep_their_time(tmp_path: Path) -> None:
 
 
 def test_folder_without_rate_names_the_option(tmp_path: Path) -> None:
+    """Missed otherwise: a rate typed for a folder that turns out to be empty."""
+    with pytest.raises(NotAVideo, match="holds no pictures"):
+        open_source(tmp_path)
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8), np.uint8))
     with pytest.raises(SourceError, match="--fps"):
         open_source(tmp_path)
 
@@ -558,7 +562,12 @@ def test_missing_camera_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
     [
         (16, SourceRefused, "another program"),
         (13, SourceRefused, "group 'video'"),
+        (1, SourceRefused, "group 'video'"),
         (22, SourceError, "640x480"),
+        (2, SourceNotFound, "no camera /dev/video0: "),
+        (19, SourceNotFound, "no camera /dev/video0: "),
+        (6, SourceNotFound, "no camera /dev/video0: "),
+        (5, NotAVideo, "not a camera that gives pictures"),
     ],
 )
 def test_camera_that_will_not(
@@ -568,13 +577,25 @@ def test_camera_that_will_not(
         raise OSError(code, "no")
 
     monkeypatch.setattr(av, "open", refuse)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         open_source("/dev/video0", size=(640, 480))
+    assert "\n" not in str(caught.value)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read ")]
 
 
-def test_not_a_camera() -> None:
-    with pytest.raises(NotAVideo, match="not a camera"):
-        Camera("/dev/null")
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/zero", "link"])
+def test_a_device_is_a_camera_by_whatever_name(name: str, tmp_path: Path) -> None:
+    """Missed otherwise: /dev/v4l/by-id/..., the one name of a camera that stays, opened as a file."""
+    if name == "link":
+        (tmp_path / "link").symlink_to("/dev/null")
+        name = str(tmp_path / "link")
+    with pytest.raises(NotAVideo, match="is not a camera that gives pictures"):
+        open_source(name)
+
+
+def test_a_camera_that_is_not_plugged_in_by_its_long_name() -> None:
+    with pytest.raises(SourceNotFound, match="there is no camera /dev/v4l/by-id/usb-cam: "):
+        open_source("/dev/v4l/by-id/usb-cam")
 
 
 def test_opencv_camera_keeps_the_contract(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from magnifyme.cli.window import Drawing
+from magnifyme.cli import window
+from magnifyme.cli.window import Drawing, Window
 from magnifyme.stream.events import Event
 from magnifyme.stream.face import FaceCrop
 from magnifyme.stream.frame import frame_from_array
@@ -36,6 +38,7 @@ def event(label: str | None) -> Event:
         model_id="m",
         made_faces=True,
         wall_time="2026-11-23T12:00:00+00:00",
+        run_start="2026-11-23T11:00:00+00:00",
     )
 
 
@@ -62,3 +65,20 @@ def test_the_last_event_is_named_for_a_while(drawing: Drawing) -> None:
     assert (named[130:, :200] != plain[130:, :200]).any()
     assert (drawing.picture(observed(time=4.9))[130:, :200] == named[130:, :200]).all()
     assert (drawing.picture(observed(time=5.1)) == plain).all()
+
+
+@pytest.mark.parametrize("key", [ord("q"), 27])
+def test_while_nothing_comes_the_window_still_takes_keys(key: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that stalls must not freeze the window, and q must end the run."""
+    keys = [-1, -1, key]
+    for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    monkeypatch.setattr(cv2, "waitKey", lambda _: keys.pop(0))
+    monkeypatch.setattr(window, "_require_screen", lambda: None)
+    with Window() as shown:
+        assert shown.show(None)
+        assert len(keys) == 3  # there is no window yet
+        assert shown.show(observed(time=0.0))
+        assert shown.show(None)
+        assert not shown.show(None)

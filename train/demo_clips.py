@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numba
 import numpy as np
@@ -145,16 +146,15 @@ def watch_stream(stream: Stream, recipe: Recipe) -> Clips:
     coming = _expressions(source)
     missed = len(coming)
     inputs, labels = [], []
-    for frame in source:
-        interval = pipeline.step(frame).interval
-        if interval is None or interval.kind == "blink":
+    for marked in chain.from_iterable(pipeline.step(frame).marked for frame in source):
+        interval, onset, apex = marked.interval, marked.onset, marked.apex
+        if interval.kind == "blink" or onset is None or apex is None:
             continue
         seen = next((e for e in coming if e.onset < interval.offset and interval.onset < e.offset), None)
         if seen is None:
             continue
         coming.remove(seen)
         missed -= 1
-        onset, apex = (pipeline.clip.nearest(at).magnified for at in (interval.onset, interval.apex))
         inputs.append(represent(onset, apex=apex, recipe=recipe))
         labels.append(recipe.labels.index(seen.label))
     return _clips(inputs, labels=labels, missed=missed, stream=stream, recipe=recipe)

@@ -162,8 +162,8 @@ def card(
     return f"""# Model card: the demo model
 
 **{model_id}**: a VGG16 of 1/8 width with pooled head, {path.stat().st_size / 1e6:.2f} MB, trained on *made*
-faces: one public-domain portrait and made-up variants of it, moved by drawn displacement fields. It shows
-that the way from camera to label works. **It says nothing about people**: use it to try the program, not
+faces: made-up variants of one public-domain portrait, moved by drawn displacement fields. It shows that
+the way from camera to label works. **It says nothing about people**: use it to try the program, not
 to judge anyone. MIT licence, as the program.
 
 ## Input and output

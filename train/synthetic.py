@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from magnifyme.stream.closing import Closing
 from magnifyme.stream.frame import Frame, frame_from_av
+from magnifyme.stream.rate import HIGHEST_FPS
 
 from .expressions import DX, LID_TRAVEL, expression_field
 from .render import MadeFace, SensorNoise
@@ -59,8 +60,8 @@ class SyntheticSource(Closing):
         given. `sway` and `light` scale head motion and light drift (0: none), `noise` is the sensor's, in
         grey levels. `identity` 0 is the portrait, others are made-up relatives. Raises ValueError.
         """
-        if not (math.isfinite(fps) and fps > 0.0):
-            raise ValueError(f"fps is {fps}; it must be above 0")
+        if not 0.0 < fps <= HIGHEST_FPS:
+            raise ValueError(f"fps is {fps}; it must be above 0 and at most {HIGHEST_FPS:g}")
         if seconds is not None and not seconds > 0.0:
             raise ValueError(f"seconds is {seconds}; it must be above 0, or None for an endless stream")
         if not 0.0 < amplitude_px[0] <= amplitude_px[1]:
@@ -69,7 +70,9 @@ class SyntheticSource(Closing):
         self.live = paced
         self.fps: float | None = fps
         self.status = "connecting"
+        self.last_error: str | None = None
         self.reconnects = 0
+        self.dropped = 0
         self.damaged = 0
         self.warnings: list[str] = []
         self.face = MadeFace(size=size, identity=identity)

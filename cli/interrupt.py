@@ -1,0 +1,66 @@
+"""Ctrl-C and SIGTERM: in order the first time, at once the second."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+
+P = ParamSpec("P")
+
+# The live view hides the cursor; who ends the program at once gets it back.
+_SHOW_CURSOR = b"\x1b[?25h\n"
+# What a shell gives a program that Ctrl-C ended.
+_INTERRUPTED = 130
+
+
+def ends_in_order(command: Callable[P, None]) -> Callable[P, None]:
+    """Let an interrupt unwind a command: files are closed, one line is told, the exit code is 130."""
+
+    @wraps(command)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            with on_interrupt(_unwind):
+                command(*arguments, **options)
+        except KeyboardInterrupt:
+            typer.echo("magnifyme: stopped", err=True)
+            raise typer.Exit(_INTERRUPTED) from None
+
+    return guarded
+
+
+@contextmanager
+def on_interrupt(react: Callable[[], object]) -> Iterator[None]:
+    """Call `react` at the first Ctrl-C or SIGTERM; a second one, also later, ends the program at once."""
+
+    def interrupt(*_: Any) -> None:
+        for number in previous:
+            signal.signal(number, _end_at_once)
+        react()
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, handler)
+
+
+def _unwind() -> None:
+    raise KeyboardInterrupt
+
+
+def _end_at_once(number: int, _: Any) -> None:
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.write(stream, _SHOW_CURSOR)
+            break
+    os._exit(128 + number)

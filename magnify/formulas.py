@@ -1,0 +1,63 @@
+"""The linear engine's formulas, plain functions of numbers: the CPU's loops and CUDA's kernels share them.
+
+Numba's cache on disk notices a change only in the caller's own file: after an edit, delete `__pycache__`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+Number = np.float32
+
+# The base plane is kept in 1/64 grey levels: what the filter (1, 3, 3, 1) both ways gives, exact in 16 bits.
+UNIT = 64
+# The interpolator from half to full size: eight taps symmetric about a cell, of which each pixel meets four.
+TAPS = (np.float32(65 / 64), np.float32(19 / 64), np.float32(-13 / 64), np.float32(-7 / 64))
+# Where motion has ended the states die away until they are so small that processors slow down tenfold
+# (subnormal numbers). What is below a trillionth of a grey level, or of a pixel, is nothing.
+_NOTHING = np.float32(1e-12)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def pass_section(
+    v: Number, e: Number, change: Number, coefficients: tuple[Number, Number, Number, Number, Number]
+) -> tuple[Number, Number, Number]:
+    """Step one section by its input's increment; return its states v and e and the increment it passes on."""
+    cv, ce, cd, g, q = coefficients
+    now = cv * v + ce * e + cd * change
+    error = e - change + g * (v + now)
+    alive = abs(now) + abs(error) > _NOTHING
+    now = now if alive else np.float32(0.0)
+    error = error if alive else np.float32(0.0)
+    return now, error, q * (now - v)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def halve(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Weigh four neighbours with (1, 3, 3, 1); whole numbers stay whole."""
+    inner = b + c
+    return (a + d) + (inner + inner + inner)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def lean(near: Number, far: Number, share: Number) -> Number:
+    """Weigh the two cells about a point of the doubled grid with (3, 1), times `share`."""
+    return np.float32(3.0) * share * near + share * far
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def interpolate(
+    here: Number, near: Number, away: Number, far: Number, taps: tuple[Number, Number, Number, Number]
+) -> Number:
+    """Weigh the cell that covers a pixel, its neighbours on the pixel's side and away, and the one beyond."""
+    return taps[0] * here + taps[1] * near + taps[2] * away + taps[3] * far
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def add_and_clip(luma: np.uint8, change: Number) -> np.uint8:
+    """Add a change to a pixel, round and clip."""
+    value = np.float32(luma) + change + np.float32(0.5)
+    return np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))

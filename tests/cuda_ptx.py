@@ -1,0 +1,79 @@
+"""Compile the CUDA kernels to PTX without a GPU and print it as JSON; exit with 77 where that cannot be.
+
+A program of its own, because in the tests' process Numba may simulate CUDA, and then compiles nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+CAPABILITIES = ((8, 0), (9, 0))
+
+
+def signatures() -> dict[str, Any]:
+    """Give the types that the engine launches each kernel with."""
+    import numba
+
+    types: Any = numba.types
+    picture, size, whole = types.uint8[::1], types.UniTuple(types.int64, 2), types.int64
+    geometry, table, weights = types.UniTuple(types.int64, 4), types.int32[:, ::1], types.float32[::1]
+    previous, levels = types.uint16[:, ::1], types.float32[:, ::1]
+    steps, state = types.float32[:, :, ::1], types.float32[:, :, :, ::1]
+    return {
+        "filter_base": (picture, geometry, whole, size, previous, state, steps),
+        "halve_twice": (state, size, levels, table),
+        "sum_coarse": (levels, table, weights),
+        "add_change": (
+            *(picture, picture, geometry, geometry, whole, size),
+            *(state, levels, table, weights, types.float32),
+        ),
+    }
+
+
+def assemble(ptx: str, target: str) -> str | None:
+    """Ask ptxas, where a CUDA toolkit is installed, for registers and spills."""
+    program = shutil.which("ptxas")
+    if program is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(ptx)
+        command = [program, "-v", f"-arch={target}", str(source), "-o", f"{folder}/kernel.cubin"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def main() -> None:
+    """Compile every kernel for every capability."""
+    if find_spec("numba_cuda") is None:
+        print("numba-cuda is not installed: pip install 'magnifyme[cuda]'", file=sys.stderr)
+        sys.exit(77)
+    import numba.cuda.dispatcher
+    from numba import cuda, types
+
+    from magnifyme.magnify import cuda_kernels
+
+    compiled = []
+    for capability in CAPABILITIES:
+        # Numba asks the device for its capability even where it is told for which one to compile.
+        device = SimpleNamespace(compute_capability=capability)
+        numba.cuda.dispatcher.get_current_device = lambda device=device: device
+        target = "sm_{}{}".format(*capability)
+        for name, arguments in signatures().items():
+            kernel = getattr(cuda_kernels, name).py_func
+            ptx, _ = cuda.compile_ptx(kernel, types.void(*arguments), cc=capability, fastmath=True)
+            compiled.append(
+                {"kernel": name, "target": target, "ptx": ptx, "assembler": assemble(ptx, target)}
+            )
+    json.dump(compiled, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
