@@ -134,7 +134,7 @@ def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any
 
     from .warm import warm_up
 
-    warm_up(detector, magnification=Magnification())
+    warm_up(detector, fps=30.0, shown=Magnification(), learned=None)
     if own is not None:
         return [_watch_file(own, detector)]
     with tempfile.TemporaryDirectory() as folder:

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 _FRAMES = 6
 
 
-def warm_up(detector: FaceDetector, *, magnification: Magnification) -> None:
-    """Run the stages on a few made frames: a live stream would lose its first seconds to compilation."""
+def warm_up(
+    detector: FaceDetector, *, fps: float, shown: Magnification, learned: Magnification | None
+) -> None:
+    """Run the stages on a few made frames: a live stream would lose its first seconds to compilation.
+
+    `fps`, `shown` and `learned` are the coming stream's, as in `FacePipeline`.
+    """
     from magnifyme.stream.compose import place_back
     from magnifyme.stream.pipeline import FacePipeline
     from magnifyme.train.synthetic import SyntheticSource
 
     with SyntheticSource(seconds=_FRAMES / 30.0, fps=30.0, paced=False) as source:
-        pipeline = FacePipeline(detector, fps=30.0, shown=magnification)
+        pipeline = FacePipeline(detector, fps=fps, shown=shown, learned=learned)
         for frame in source:
             step = pipeline.step(frame)
             if step.face is not None and step.magnified is not None:

@@ -140,7 +140,12 @@ def prepare(display: Display, monitor: Monitor) -> None:
     from .warm import warm_up
 
     with display.working("loading the kernels (the first run compiles them: about half a minute)"):
-        warm_up(monitor.detector, magnification=monitor.magnification)
+        warm_up(
+            monitor.detector,
+            fps=monitor.pipeline.fps,
+            shown=monitor.magnification,
+            learned=monitor.learned,
+        )
 
 
 def run(

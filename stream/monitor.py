@@ -71,6 +71,7 @@ class Monitor(Closing):
     gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
     `detector` finds faces, by default the best that can be had. Events are
     added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
+    `learned` is the magnification that the classifier gets, None where the stream is too slow for it.
     `warnings` are for people, one line each; more may come while it runs.
 
     A file loses nothing: reading waits for processing, processing for the consumer. A live stream never
@@ -103,14 +104,14 @@ class Monitor(Closing):
         fps = source.fps or _ASSUMED_FPS
         recipe = self.classifier.recipe
         learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
-        self._learned = learned if learned.carried_by(fps) else None
+        self.learned = learned if learned.carried_by(fps) else None
         self._threads: list[threading.Thread] = []
         try:
             self.pipeline = FacePipeline(
                 self.detector,
                 fps=fps,
                 shown=self.magnification,
-                learned=self._learned,
+                learned=self.learned,
                 statistics=self.statistics,
             )
         except BaseException:
@@ -131,7 +132,7 @@ class Monitor(Closing):
     @property
     def names(self) -> bool:
         """Whether the stream is fast enough for what the classifier was trained on."""
-        return self._learned is not None and self._learned.carried_by(self.pipeline.fps)
+        return self.learned is not None and self.learned.carried_by(self.pipeline.fps)
 
     @property
     def warnings(self) -> list[str]:

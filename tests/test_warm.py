@@ -1,0 +1,39 @@
+"""What runs before the stream does: a live one would lose its first seconds to compilation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from magnifyme.cli.display import QuietDisplay
+from magnifyme.cli.watch import prepare
+from magnifyme.magnify import Magnifier
+from magnifyme.models.face_detector import HaarCascade
+from magnifyme.stream.magnification import Magnification
+from magnifyme.stream.monitor import Monitor
+from stalling import StallingCamera
+
+
+def test_what_is_shown_and_what_is_learned_from_are_both_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missed otherwise: ten seconds of standstill at the first face, while the other engine compiles."""
+    used: list[tuple[str, float]] = []
+
+    def magnify(self: Magnifier, luma: Any, **_: Any) -> Any:
+        used.append((self._method, self._factor))
+        return luma
+
+    monkeypatch.setattr(Magnifier, "__call__", magnify)
+    with Monitor(
+        StallingCamera(5), magnification=Magnification(25.0, method="riesz"), detector=HaarCascade()
+    ) as monitor:
+        prepare(QuietDisplay(), monitor)
+    assert set(used) == {("riesz", 25.0), ("linear", 10.0)}
+
+
+def test_fast_cameras_may_have_high_bands() -> None:
+    """Missed otherwise: a band of 5 to 40 Hz at 200 frames a second, refused as too high for 30."""
+    camera = StallingCamera(5)
+    camera.fps = 200.0
+    with Monitor(camera, magnification=Magnification(band_hz=(5.0, 40.0)), detector=HaarCascade()) as monitor:
+        prepare(QuietDisplay(), monitor)
