@@ -119,7 +119,7 @@ def watch(
             recorder = stack.enter_context(Recorder(output, fps=rate, labels=labels, overwrite=overwrite))
         detector = open_detector(detector_model, notice=display.notice)
         if events:
-            stack.enter_context(_empty_file_removed(events))
+            stack.enter_context(_no_file_in_vain(events))
         store = stack.enter_context(open_store(events)) if events else None
         monitor = Monitor(
             limited,
@@ -179,11 +179,15 @@ def _tell_warnings(monitor: Monitor, display: Display, told: set[str]) -> None:
 
 
 @contextmanager
-def _empty_file_removed(path: Path) -> Iterator[None]:
-    """Leave no file without content behind where the run ended before it began."""
+def _no_file_in_vain(path: Path) -> Iterator[None]:
+    """Where the run fails, leave no file of events that was not there before and holds none."""
+    from magnifyme.stream.events import read_events
+
+    there = path.exists()
     try:
         yield
     except BaseException:
-        if path.is_file() and path.stat().st_size == 0:
-            path.unlink()
+        if not there and path.exists() and not read_events(path):
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
         raise

@@ -138,14 +138,24 @@ class _LineStore(EventStore):
         self._lock = threading.Lock()
         try:
             is_new = not path.exists()
-            self._whole = 0 if is_new else _read_lines(path)[1]
+            torn = 0 if is_new else _read_lines(path)[1]
             self._file = path.open("ab", buffering=0)
+            self._whole = self._file.tell() - torn
             # What a crash left of a last line would spoil the next one.
             self._file.truncate(self._whole)
+            if self._whole and not torn:
+                self._end_last_line()
             if is_new:
                 _flush_folder(path.parent)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {_reason(error)}; give another path") from error
+
+    def _end_last_line(self) -> None:
+        """Give the last event its line end, which editors leave out."""
+        with self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                self._whole += self._file.write(b"\n")
 
     def add(self, event: Event) -> None:
         line = (json.dumps(asdict(event), ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -267,23 +277,34 @@ def _from_row(row: dict[str, Any]) -> Event:
 
 
 def _read_lines(path: Path) -> tuple[list[Event], int]:
-    """Read the events of a JSON lines file; give them and the length in bytes of its whole lines."""
+    """Read the events of a JSON lines file; give them and how many bytes a torn last line has."""
     try:
-        content = path.read_bytes()
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {_reason(error)}") from error
-    whole = content.rfind(b"\n") + 1
-    if not content[whole:].startswith(_LINE_START[: len(content) - whole]):
+    last = lines.pop()
+    if last and _is_json(last):  # whole, but for the line end
+        lines.append(last)
+        last = b""
+    if not last.startswith(_LINE_START[: len(last)]):
         raise StoreError(f"{path}: its end is not an event; give another path for the events")
     events = []
-    for number, line in enumerate(content[:whole].splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
             values = json.loads(line)
             # A later version may say more of an event; what this one knows must be there.
             events.append(Event(**{name: values[name] for name in _COLUMNS}))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"{path}, line {number}: not an event; give another path") from error
-    return events, whole
+    return events, len(last)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _database_error(path: Path, error: sqlite3.Error) -> StoreError:

@@ -165,12 +165,13 @@ class Monitor(Closing):
                 yield None if observation is None else self._deliver(observation)
         finally:
             self.close()
-        if self._error is not None:
-            raise self._error
         rest = self._take_events()
         if rest and self._last is not None:
             # The last expression was named after the last frame: that frame is delivered again with it.
-            yield replace(self._last, events=rest)
+            latency_ms = (time.monotonic() - self._last.frame.arrival) * 1e3
+            yield replace(self._last, events=rest, latency_ms=latency_ms)
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """End the stream; observations go on until everything read has been delivered. From any thread."""
@@ -202,8 +203,10 @@ class Monitor(Closing):
         except BaseException as error:  # noqa: BLE001 - raised again where the observations are read
             self._error = self._error or error
             self.source.stop()
-            for handoff in (self._frames, self._intervals, self._recordings):
-                handoff.abandon()
+            self._frames.abandon()
+            self._recordings.abandon()
+            if work == self._classify:  # otherwise what is marked is still named and stored
+                self._intervals.abandon()
             self._observations.close()
 
     def _read(self) -> None:

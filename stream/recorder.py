@@ -88,6 +88,7 @@ class Recorder(Closing):
         self._epoch_start = 0.0
         self._epoch_ticks = 0
         self._last_ticks = -1
+        self._overwrite = overwrite
         self._made = False  # whether the file came to be by this recorder
         self.frames = 0
 
@@ -133,7 +134,12 @@ class Recorder(Closing):
 
     def _start(self, frame: Frame) -> VideoStream:
         assert self._output is not None
-        self._made = not self._path.exists()
+        try:
+            self._path.open("xb").close()
+            self._made = True
+        except FileExistsError:
+            # Also one that another program has made since this recorder was.
+            refuse_existing(self._path, overwrite=self._overwrite)
         has_x264 = "libx264" in av.codecs_available
         self._clock = _CLOCK_HZ if has_x264 else _MPEG4_CLOCK_HZ
         # MPEG-4 has no mark for full range: players would show it too dark and too bright.

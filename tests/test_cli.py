@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from magnifyme.stream.events import read_events
+from magnifyme.cli.watch import _no_file_in_vain
+from magnifyme.stream.events import Event, open_store, read_events
 from program import ENVIRONMENT, PROGRAM, run
 
 
@@ -188,3 +189,26 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
         stream = container.streams.video[0]
         assert stream.width == 2 * 640
         assert 300 <= sum(1 for _ in container.decode(stream)) <= 360
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "events.db"])
+def test_a_run_that_fails_leaves_only_files_that_tell_something(name: str, tmp_path: Path) -> None:
+    """Yesterday's events stay, and somebody's empty file; a file that this run made for nothing goes."""
+    told = Event("s", 0, 1.0, 1.1, 1.2, "micro", None, {}, 0.3, "m", False, "now", "then")
+    path = tmp_path / name
+
+    def fail(*events: Event) -> bool:
+        with pytest.raises(KeyboardInterrupt), _no_file_in_vain(path), open_store(path) as store:
+            for event in events:
+                store.add(event)
+            raise KeyboardInterrupt
+        return path.exists()
+
+    assert not fail()
+    assert list(tmp_path.iterdir()) == []
+    assert fail(told)
+    assert fail()
+    assert read_events(path) == [told]
+    path.unlink()
+    path.touch()
+    assert fail()

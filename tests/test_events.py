@@ -156,13 +156,29 @@ def test_a_line_cut_short_is_mended(tmp_path: Path, rng: np.random.Generator) ->
             store.add(event)
     whole = path.read_bytes()
     torn = json.dumps(asdict(events[2])).encode()
-    for length in (1, 7, len(torn) // 2, len(torn)):
+    for length in (1, 7, len(torn) // 2, len(torn) - 1):
         path.write_bytes(whole + torn[:length])
         assert read_events(path) == events[:2]
         with open_store(path) as store:
             store.add(events[2])
         assert read_events(path) == events
         path.write_bytes(whole)
+
+
+def test_a_last_line_without_its_end_is_an_event(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Editors and copies leave the last line end out: no event may be lost for it, nor joined to the next."""
+    events = [make_event(rng) for _ in range(3)]
+    path = tmp_path / "events.jsonl"
+    with open_store(path) as store:
+        for event in events[:2]:
+            store.add(event)
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert read_events(path) == events[:2]
+    open_store(path).close()
+    assert read_events(path) == events[:2]
+    with open_store(path) as store:
+        store.add(events[2])
+    assert read_events(path) == events
 
 
 def test_lines_are_plain_json(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -214,6 +230,7 @@ def test_files_of_others_are_left_alone(name: str, tmp_path: Path) -> None:
         b"no newline at all",
         b'{"a": 1}\n',
         b'{"a": 1}',
+        b'{"stream": "stdout", "log": "of another program"}',
         b"\x00" * 5000,
     ]
     for content in contents:

@@ -7,17 +7,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from magnifyme.magnify import MagnifyError
+from magnifyme.models.classifier import Classifier, Prediction
 from magnifyme.models.errors import ModelError
 from magnifyme.models.face_detector import HaarCascade
 from magnifyme.stream import monitor as monitor_module
+from magnifyme.stream.errors import StoreError
 from magnifyme.stream.events import Event, open_store, read_events
 from magnifyme.stream.frame import Frame
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.monitor import Monitor
+from magnifyme.stream.recorder import Recorder
 from magnifyme.train.score import match
 from magnifyme.train.synthetic import SyntheticSource, TrueEvent
 from stalling import StallingCamera
@@ -314,6 +318,32 @@ def test_a_source_that_was_given_is_left_to_its_owner() -> None:
     camera = StallingCamera(5)
     Monitor(camera, detector=HaarCascade()).close()
     assert not camera.closed
+
+
+def test_a_full_disk_costs_the_video_and_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen before the recording failed is still named, stored and told."""
+
+    class FullDisk:
+        def write(self, frame: Frame, **_: object) -> None:
+            if frame.time > 5.1:
+                raise StoreError("no space left")
+
+    classify = Classifier.classify
+
+    def slowly(self: Classifier, onset: Any, *, apex: Any) -> Prediction:
+        time.sleep(2.0)
+        return classify(self, onset, apex=apex)
+
+    monkeypatch.setattr(Classifier, "classify", slowly)
+    told: list[Event] = []
+    with open_store(tmp_path / "events.db") as store:
+        monitor = Monitor(
+            made(paced=True), detector=HaarCascade(), events=store, recorder=cast("Recorder", FullDisk())
+        )
+        with pytest.raises(StoreError, match="no space left"):
+            told.extend(event for observation in monitor for event in observation.events)
+    assert read_events(tmp_path / "events.db") == told
+    assert len(match(told, true=PUT_IN)) == 2
 
 
 def test_a_monitor_runs_once(frames: list[Frame]) -> None:

@@ -309,6 +309,16 @@ def test_the_file_of_another_is_not_removed(tmp_path: Path) -> None:
     assert (tmp_path / "out.mp4").read_bytes() == b"theirs"
 
 
+def test_a_file_that_another_made_meanwhile_stays(tmp_path: Path) -> None:
+    """Loading takes half a minute at first: two programs started with one name must not both write."""
+    luma = np.full((48, 64), 100, np.uint8)
+    with Recorder(tmp_path / "out.mp4", fps=30) as recorder:
+        (tmp_path / "out.mp4").write_bytes(b"theirs")
+        with pytest.raises(StoreError, match="--overwrite"):
+            recorder.write(frame_from_array(luma, time=0.0), magnified=luma)
+    assert (tmp_path / "out.mp4").read_bytes() == b"theirs"
+
+
 def test_no_frames_leave_no_file(tmp_path: Path) -> None:
     """An empty file would look like a broken video."""
     with Recorder(tmp_path / "out.mp4", fps=30):
