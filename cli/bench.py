@@ -69,7 +69,7 @@ def bench(
         from magnifyme.stream.source import open_source
 
         # Told now, and not after the minute that the first part takes.
-        open_source(source).close()
+        open_source(source.absolute()).close()
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):
@@ -136,7 +136,7 @@ def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any
 
     warm_up(detector, fps=30.0, shown=Magnification(), learned=None)
     if own is not None:
-        return [_watch_file(own, detector)]
+        return [_watch_file(own.absolute(), detector)]
     with tempfile.TemporaryDirectory() as folder:
         made = []
         for size in _WATCH_SIZES:

@@ -20,15 +20,18 @@ _INTERRUPTED = 130
 
 
 def ends_in_order(command: Callable[P, None]) -> Callable[P, None]:
-    """Let an interrupt unwind a command: files are closed, one line is told, the exit code is 130."""
+    """Let an interrupt unwind a command: files are closed, one line is told, the exit code is 130.
+
+    A command that has more to say of what is left raises its KeyboardInterrupt with these words.
+    """
 
     @wraps(command)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
         try:
             with on_interrupt(_unwind):
                 command(*arguments, **options)
-        except KeyboardInterrupt:
-            typer.echo("magnifyme: stopped", err=True)
+        except KeyboardInterrupt as interrupt:
+            typer.echo("; ".join(["magnifyme: stopped", *map(str, interrupt.args)]), err=True)
             raise typer.Exit(_INTERRUPTED) from None
 
     return guarded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .interrupt import ends_in_order
 from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Overwrite, Quiet
 
 if TYPE_CHECKING:
     from magnifyme.stream.picture_tree import TreeDone
+    from magnifyme.stream.transcode import Transcoded
 
 
+@ends_in_order
 def magnify(
     source: Annotated[
         Path,
@@ -58,7 +60,7 @@ def magnify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw what was done into this .png: a frame and a time slice, before and after.",
+            help="Draw what was done into this .png or .jpg: a frame and a time slice, before and after.",
         ),
     ] = None,
     quiet: Quiet = False,
@@ -70,7 +72,7 @@ def magnify(
     """
     from magnifyme.stream.errors import StoreError
     from magnifyme.stream.magnification import Magnification
-    from magnifyme.stream.picture_tree import is_tree, magnify_tree
+    from magnifyme.stream.picture_tree import holds_clips, is_tree, magnify_tree
     from magnifyme.stream.preview import check_preview, write_preview
     from magnifyme.stream.transcode import transcode
     from magnifyme.stream.whole import refuse_existing
@@ -84,8 +86,7 @@ def magnify(
         check_preview(preview)
         refuse_existing(preview, overwrite=overwrite)
 
-    # What a service manager sends to end a program ends it as Ctrl-C does: nothing half stays behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done: Transcoded | None = None
     try:
         with _display(quiet=quiet) as (progress, notice):
             if in_tree:
@@ -109,15 +110,19 @@ def magnify(
                     progress=progress,
                     notice=notice,
                 )
+                if holds_clips(source):
+                    notice(f"{source} holds pictures itself: those in folders below it are left out")
                 if preview is not None:
                     write_preview(preview, original=source, magnified=target, fps=fps)
                 speed = f"{done.frames / done.seconds:.1f} frames a second"
                 told = f"{done.frames} frames in {done.seconds:.1f} s, {speed}, written to {done.target}"
                 failed = []
     except KeyboardInterrupt:
-        rest = "the same command goes on" if in_tree else f"{target} was not written"
-        typer.echo(f"magnifyme: stopped; {rest}", err=True)
-        raise typer.Exit(130) from None
+        if in_tree:
+            rest = f"the same command {'without --overwrite ' if overwrite else ''}goes on"
+        else:
+            rest = f"{target if done is None else preview} was not written"
+        raise KeyboardInterrupt(rest) from None
     if not quiet:
         typer.echo(told)
     if failed:

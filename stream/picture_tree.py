@@ -50,9 +50,14 @@ class _Clip:
     missing: list[Output]
 
 
+def holds_clips(source: Path) -> bool:
+    """Tell whether a folder has folders below it that hold pictures."""
+    return source.is_dir() and any(folder != source for folder in _folders(source))
+
+
 def is_tree(source: Path) -> bool:
     """Tell whether a folder holds no pictures itself, but folders that do."""
-    return source.is_dir() and not picture_files(source) and next(_folders(source), None) is not None
+    return holds_clips(source) and not picture_files(source)
 
 
 def magnify_tree(
@@ -90,7 +95,6 @@ def magnify_tree(
         raise NotAVideo(f"{source} holds no pictures, nor do its folders: give a folder that does")
     for tree, magnification in trees:
         _claim(tree, magnification=magnification, fps=fps, overwrite=overwrite)
-        _copy_sheets(source, tree=tree)
     clips = [_clip(folder, source=source, trees=trees) for folder in folders]
 
     done = TreeDone(skipped=sum(not clip.missing for clip in clips))
@@ -109,6 +113,8 @@ def magnify_tree(
             continue
         done.clips += 1
         done.pictures += written
+    for tree, _ in trees:
+        _copy_sheets(source, tree=tree, overwrite=overwrite)
     done.seconds = time.monotonic() - started
     return done
 
@@ -138,8 +144,14 @@ def _check(source: Path, *, target: Path) -> None:
 
 
 def _folders(source: Path) -> Iterator[Path]:
-    """Yield the folders that hold pictures, the root too, in order."""
-    for name, below, _ in os.walk(source, onerror=_refuse):
+    """Yield the folders that hold pictures, the root too, in order; links are followed, but never round."""
+    seen: set[str] = set()
+    for name, below, _ in os.walk(source, onerror=_refuse, followlinks=True):
+        place = os.path.realpath(name)
+        if place in seen:
+            below.clear()
+            continue
+        seen.add(place)
         below[:] = sorted(folder for folder in below if not folder.startswith("."))
         if picture_files(Path(name)):
             yield Path(name)
@@ -196,10 +208,11 @@ def _recipe_in(path: Path) -> dict[str, object]:
     return recipe
 
 
-def _copy_sheets(source: Path, *, tree: Path) -> None:
+def _copy_sheets(source: Path, *, tree: Path, overwrite: bool) -> None:
+    """Copy the annotations; last, since a clip's folder is to appear with its pictures."""
     for path in source.rglob("*"):
         copy = tree / path.relative_to(source)
-        if path.suffix.lower() in _SHEETS and path.is_file() and not copy.exists():
+        if path.suffix.lower() in _SHEETS and path.is_file() and (overwrite or not copy.exists()):
             _make(copy.parent)
             with whole_file(copy) as partial:
                 shutil.copyfile(path, partial)

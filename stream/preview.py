@@ -33,12 +33,12 @@ _KINDS = (".png", ".jpg")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The line where most was changed, a column or a row, the frame where it peaks, the slice's first one."""
+    """The line where most was changed, a column or a row, the frame where it peaks, the slice's frames."""
 
     kind: Literal["column", "row"]
     line: int
     frame: int
-    first: int
+    frames: range
 
 
 def check_preview(path: Path) -> None:
@@ -93,7 +93,7 @@ def _find(original: Path, *, magnified: Path, fps: float | None) -> _Place:
     # Neighbours vote too: a single line may be a flaw of the sensor's.
     line = int(cv2.blur(amounts.reshape(1, -1), (5, 1)).argmax())
     first = max(0, min(peak - _SLICE_FRAMES // 2, count - _SLICE_FRAMES))
-    return _Place(kind, line, peak, first)
+    return _Place(kind, line, peak, range(first, min(first + _SLICE_FRAMES, count)))
 
 
 def _half(source: Path, *, place: _Place, fps: float | None, name: str) -> Picture:
@@ -101,15 +101,14 @@ def _half(source: Path, *, place: _Place, fps: float | None, name: str) -> Pictu
     lines: list[Picture] = []
     times: list[float] = []
     shown: Picture | None = None
-    for index, frame in enumerate(islice(_frames(source, fps), place.first + _SLICE_FRAMES)):
-        if index < place.first and index != place.frame:
+    for index, frame in enumerate(islice(_frames(source, fps), place.frames.stop)):
+        if index not in place.frames:
             continue
         picture = frame.bgr()
         if index == place.frame:
             shown = picture
-        if index >= place.first:
-            lines.append(picture[place.line] if place.kind == "row" else picture[:, place.line])
-            times.append(frame.time)
+        lines.append(picture[place.line] if place.kind == "row" else picture[:, place.line])
+        times.append(frame.time)
     if shown is None:
         raise NotAVideo(f"{source.name} ended before frame {place.frame}: it was changed meanwhile")
     scale = _scale(shown)
@@ -125,13 +124,15 @@ def _half(source: Path, *, place: _Place, fps: float | None, name: str) -> Pictu
 
 
 def _frames(source: Path, fps: float | None) -> Iterator[Frame]:
-    """Yield the frames of a film or folder that have the first one's size."""
-    with open_source(source, fps=fps if source.is_dir() else None) as opened:
+    """Yield the frames of a film or folder, up to the first of another size."""
+    # By its whole name: "7" would be a camera.
+    with open_source(source.absolute(), fps=fps if source.is_dir() else None) as opened:
         size: tuple[int, int] | None = None
         for frame in opened:
             size = size or frame.size
-            if frame.size == size:
-                yield frame
+            if frame.size != size:
+                return
+            yield frame
 
 
 def _scale(picture: Picture) -> float:

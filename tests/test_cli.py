@@ -197,11 +197,15 @@ def test_a_run_that_fails_leaves_only_files_that_tell_something(name: str, tmp_p
     told = Event("s", 0, 1.0, 1.1, 1.2, "micro", None, {}, 0.3, "m", False, "now", "then")
     path = tmp_path / name
 
-    def fail(*events: Event) -> bool:
-        with pytest.raises(KeyboardInterrupt), _no_file_in_vain(path), open_store(path) as store:
+    def run_into_trouble(*events: Event) -> None:
+        with _no_file_in_vain(path), open_store(path) as store:
             for event in events:
                 store.add(event)
             raise KeyboardInterrupt
+
+    def fail(*events: Event) -> bool:
+        with pytest.raises(KeyboardInterrupt):
+            run_into_trouble(*events)
         return path.exists()
 
     assert not fail()

@@ -97,6 +97,29 @@ def test_what_is_missing_is_done_and_nothing_else(data: Path, tmp_path: Path) ->
     assert {path.name for path in out.iterdir()} == {"x10", "x25", "x50"}
 
 
+def test_linked_clips_are_found_and_circles_end(data: Path, tmp_path: Path) -> None:
+    """Large data sets are often folders of links; a link to the set itself must not go round for ever."""
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "a").symlink_to(data / "006/006_1_2")
+    (links / "circle").symlink_to(links)
+    assert is_tree(links)
+    done, _, _ = trees(links, target=tmp_path / "out", factors=(10.0,))
+    assert (done.clips, done.pictures) == (1, 12)
+    assert len(list((tmp_path / "out/x10/a").glob("*.png"))) == 12
+
+
+def test_overwriting_brings_the_new_sheets(data: Path, tmp_path: Path) -> None:
+    """Annotations that were corrected go with their pictures."""
+    out = tmp_path / "out"
+    trees(data, target=out, factors=(10.0,))
+    (data / "codes.xlsx").write_bytes(b"corrected")
+    trees(data, target=out, factors=(10.0,))
+    assert (out / "x10/codes.xlsx").read_bytes() == b"sheet"
+    trees(data, target=out, factors=(10.0,), overwrite=True)
+    assert (out / "x10/codes.xlsx").read_bytes() == b"corrected"
+
+
 def test_two_recipes_never_mix(data: Path, tmp_path: Path) -> None:
     """Half a tree of another band would spoil a training run without a word."""
     out = tmp_path / "out"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from magnifyme.stream.errors import NotAVideo, SourceNotFound, StoreError
 from magnifyme.stream.preview import write_preview
+from program import run
 
 HEAD, GAP = 26, 10  # of a panel, in pixels
 
@@ -84,17 +83,21 @@ def test_the_command_draws_it(tmp_path: Path) -> None:
     """`--preview` beside the output, of a single folder; of a whole data set it is refused."""
     write_bars(tmp_path / "in", gain=0.3, upright=True, size=(64, 48))
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "magnifyme.cli", "magnify", *arguments, "--fps", "100"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    done = run("in", "out", "--preview", "p.png")
+    done = run("magnify", "in", "out", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     sheet: NDArray[np.uint8] | None = cv2.imread(str(tmp_path / "p.png"))  # type: ignore[assignment]
     assert sheet is not None
     assert min(sheet.shape[:2]) > 400
     for arguments in (("--preview", "p.gif"), ("--preview", "q.png", "--factor", "5", "--factor", "6")):
-        done = run("in", "out2", *arguments)
+        done = run("magnify", "in", "out2", "--fps", "100", *arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert not (tmp_path / "out2").exists()
+
+
+def test_a_film_whose_name_is_a_number_is_no_camera(tmp_path: Path) -> None:
+    """`7` on the command line is a file here, as it is for the rest of `magnify`."""
+    write_bars(tmp_path / "7", gain=0.3, upright=True, size=(64, 48))
+    done = run("magnify", "7", "8", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p.png").exists()
