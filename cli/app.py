@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
@@ -31,11 +32,15 @@ _WORDING = (
     (re.compile(r"less than or equal to (\S+)"), r"\1 or less"),
     (re.compile(r".*'--band'.*"), "--band takes two numbers with a space between: --band 1 5"),
     (re.compile(r"No such command '(.*)'\.$"), r"'\1' is no command; to watch it: magnifyme watch SOURCE"),
+    # Not which: an address that was cut at a space would show the rest of its password.
     (
-        re.compile(r"Got unexpected extra argument\S* \((.*)\)"),
-        r"more arguments than there are: '\1'; a name with spaces in it goes in quotes",
+        re.compile(r"Got unexpected extra argument.*", re.DOTALL),
+        "more arguments than it takes; a name with spaces in it goes in quotes",
     ),
 )
+
+# How stdout fails: its reader is gone, its disk is full or broken, it was not open for writing.
+_OF_STDOUT = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF}
 
 app = typer.Typer(
     name="magnifyme",
@@ -82,7 +87,10 @@ def _register() -> None:
 
 
 def main() -> None:
-    """Run the program; exit 2 with one line on bad input, 1 where the output cannot be written."""
+    """Run the program; exit 2 with one line on bad input.
+
+    Exit 1 where stdout cannot be written, and with a traceback for a bug; 130 when interrupted.
+    """
     _fill_closed_streams()
     try:
         _register()
@@ -115,12 +123,10 @@ def _one_line(error: Exception) -> str | None:
     if any(_is_a(error, module, name) for module, name in _TOLD.items()):
         return str(error)
     if isinstance(error, OSError):
-        reason = (error.strerror or str(error)).lower()
-        return (
-            f"the output cannot be written: {reason}"
-            if _is_of_stdout(error)
-            else f"{error.filename}: {reason}"
-        )
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        if _is_of_stdout(error):
+            return f"the output cannot be written: {reason}"
+        return reason if error.filename is None else f"{error.filename}: {reason}"
     return None
 
 
@@ -130,18 +136,27 @@ def _is_a(error: Exception, module: str, name: str) -> bool:
 
 
 def _is_of_stdout(error: Exception) -> bool:
-    # Only what has no name, as stdout, fails without one.
-    return isinstance(error, OSError) and error.filename is None
+    # Sockets, memory and the number of open files fail without a name too, but for other reasons.
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OF_STDOUT
 
 
 def _harmless(text: str) -> str:
     """Take out of a text every password that stands in it or stood on the command line."""
+    if "@" not in text and "=" not in text:
+        return text  # no secret is without one of them, and the import takes a second
     from magnifyme.stream.address import redacted, scrubbed
 
-    for argument in filter(None, sys.argv[1:]):
-        # One with spaces in it is no single word of the text.
-        text = text.replace(argument, redacted(argument))
+    # Whole arguments first: one with spaces in it is no single word of the text.
+    for form in sorted(_forms(sys.argv[1:]), key=len, reverse=True):
+        text = text.replace(form, redacted(form))
     return scrubbed(text)
+
+
+def _forms(arguments: list[str]) -> set[str]:
+    """Give the arguments, and the values in `--option=value`, in every form that a text quotes them in."""
+    given = {*arguments, *(argument.partition("=")[2] for argument in arguments if argument[:1] == "-")}
+    given |= {str(Path(argument)) for argument in given if argument}
+    return (given | {repr(argument)[1:-1] for argument in given}) - {""}
 
 
 def _tell(text: str) -> None:

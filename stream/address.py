@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-# Cameras also take passwords as fields of the path or the query.
-_SECRET_FIELD = re.compile(
-    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|token|secret|auth|(?:api_?)?key|sig(?:nature)?)=)[^&;/?#\s]+"
-)
+# Cameras also take passwords as fields of the path or the query; in the query, / and ? do not end them.
+_SECRET_NAME = r"(?i)((?:pass(?:word|wd|phrase)?|pwd|psw|token|secret|auth|(?:api_?)?key|sig(?:nature)?)=)"
+_SECRET_IN_PATH = re.compile(_SECRET_NAME + r"[^&;/?#]+")
+_SECRET_IN_QUERY = re.compile(_SECRET_NAME + r"[^&;#]+")
 # `rtsp://…`, and `rtsp:/…`, which is what a path makes of it; one letter alone is a drive of Windows.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}")
 # An address in a sentence, or what looks like one whose scheme was forgotten; but not our own advice.
@@ -37,7 +37,8 @@ def redacted(url: str) -> str:
         rest = f"{user if colon else ''}{colon}***@{body.rpartition('@')[2]}"
     elif not scheme:
         return url
-    return scheme + _SECRET_FIELD.sub(r"\1***", rest)
+    path, mark, query = rest.partition("?")
+    return scheme + _SECRET_IN_PATH.sub(r"\1***", path) + mark + _SECRET_IN_QUERY.sub(r"\1***", query)
 
 
 def scrubbed(text: str) -> str:

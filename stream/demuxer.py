@@ -67,7 +67,7 @@ class Demuxer(Closing):
         self._waiting: list[Picture] = []
         self._reason = ""
         self._suspect = False
-        self._torn: set[int | None] = set()
+        self._torn: set[int] = set()
         self._first_s: float | None = None
         self._end_s, self._last_end_s = 0.0, 0.0  # of the video, of all streams
 
@@ -172,7 +172,8 @@ class Demuxer(Closing):
     def _decode(self, packet: Packet[Stream]) -> list[Picture]:
         if packet.is_corrupt:  # cut off, or with a hole
             self._suspect = True
-            self._torn.add(packet.pts)
+            if packet.pts is not None:
+                self._torn.add(packet.pts)
         try:
             pictures = self.stream.decode(packet)
         except av.error.EOFError:
@@ -184,7 +185,8 @@ class Demuxer(Closing):
         result = []
         for picture in pictures:
             self._suspect = picture.is_corrupt or (self._suspect and not picture.key_frame)
-            torn = picture.pts in self._torn
-            self._suspect |= torn
+            if picture.pts in self._torn:
+                self._torn.discard(picture.pts)
+                self._suspect = True
             result.append(Picture(picture, self._suspect))
         return result

@@ -1,11 +1,16 @@
-"""Runs the program as a user does: in a process of its own, without a terminal."""
+"""Runs the program as a user does, without a terminal: in a process of its own, or at once in this one."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from magnifyme.cli.app import main
 
 PROGRAM = [sys.executable, "-m", "magnifyme.cli"]
 ENVIRONMENT = {**os.environ, "MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
@@ -20,3 +25,21 @@ def run(
     return subprocess.run(
         [*PROGRAM, *map(str, arguments)], text=True, timeout=timeout, check=False, env=env, **options
     )
+
+
+class Here:
+    """Run `magnifyme` in this process, and not in a new one: `here("watch", "empty", cwd=folder)`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capfd = monkeypatch, capfd
+
+    def __call__(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        self._monkeypatch.chdir(cwd)
+        self._monkeypatch.setattr(sys, "argv", ["magnifyme", *arguments])
+        for name, value in ENVIRONMENT.items():
+            self._monkeypatch.setenv(name, value)
+        self._capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(sys.argv, ended.value.code, *self._capfd.readouterr())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ from magnifyme.stream.errors import SourceError, StoreError
 from magnifyme.stream.source import open_source
 from magnifyme.stream.whole import refuse_input, whole_file
 from magnifyme.train.synthetic import SyntheticSource
-from program import PROGRAM, run
+from program import PROGRAM, Here, run
 from rtsp_camera import RtspCamera
 
 SECRET = "s3cret"
@@ -38,6 +39,12 @@ def home(tmp_path: Path, rng: np.random.Generator) -> Path:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("not what you think\n" * 50)
     return tmp_path
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """Give the program as a function: a process of its own takes more than a second each time."""
+    return Here(monkeypatch, capfd)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -71,11 +78,11 @@ NOTHING_LOST = {
 
 
 @pytest.mark.parametrize("case", NOTHING_LOST)
-def test_no_file_is_lost(case: str, home: Path) -> None:
+def test_no_file_is_lost(case: str, home: Path, here: Here) -> None:
     """Whoever names a file twice, or the wrong one, still has it, and finds nothing half beside it."""
     line, words = NOTHING_LOST[case]
     before = contents(home)
-    done = run(*shlex.split(line), cwd=home)
+    done = here(*shlex.split(line), cwd=home)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert contents(home) == before
@@ -85,6 +92,13 @@ SAID = {
     "watch forgotten": (f"rtsp://joe:{SECRET}@camera/x", "magnifyme watch SOURCE"),
     "two addresses": (f"watch synthetic rtsp://joe:{SECRET}@camera/x", "more arguments"),
     "spaces in a password": (f"watch synthetic 'rtsp://joe:my {SECRET}@camera/x'", "more arguments"),
+    "a space without quotes": (f"watch rtsp://joe:my {SECRET}@camera/x", "in quotes"),
+    "a line's end in a password": (f"watch synthetic 'rtsp://joe:my\n{SECRET}@camera/x'", "more arguments"),
+    "a backslash in a password": (f"'rtsp://joe:{SECRET}\\ {SECRET}@camera/x'", "magnifyme watch SOURCE"),
+    "a tab in a password": (f"watch synthetic --method 'rtsp://joe:my\t{SECRET} x@camera/x'", "riesz"),
+    "a space in an output's": (f"watch synthetic --output 'rtsp://joe:my {SECRET}@camera/x.mp4'", "no such"),
+    "a space behind =": (f"watch synthetic --output='rtsp://joe:my {SECRET}@camera/x.mp4'", "no such"),
+    "a password in the query": (f"watch 'http://camera/x?password={SECRET}/{SECRET} {SECRET}'", "rtsp://"),
     "one slash": (f"watch rtsp:/joe:{SECRET}@camera/x", "one slash"),
     "no scheme": (f"watch joe:{SECRET}@camera/x", "no such file"),
     "another scheme": (f"watch http://joe:{SECRET}@camera/x", "rtsp://"),
@@ -116,11 +130,21 @@ SAID = {
 }
 
 
+# Also in processes of their own: one for each way that an error takes.
+IN_A_PROCESS = (
+    "watch forgotten",
+    "one slash",
+    "comma in the band",
+    "empty folder",
+    "a film to measure that is none",
+)
+
+
 @pytest.mark.parametrize("case", SAID)
-def test_mistakes_are_told_in_our_words(case: str, home: Path) -> None:
+def test_mistakes_are_told_in_our_words(case: str, home: Path, here: Here) -> None:
     """One line that says what is wrong and what to do; no password, no traceback, no library's words."""
     line, words = SAID[case]
-    done = run(*shlex.split(line), cwd=home)
+    done = (run if case in IN_A_PROCESS else here)(*shlex.split(line), cwd=home)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -131,9 +155,9 @@ def test_mistakes_are_told_in_our_words(case: str, home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["note.txt", "keep.mp4", "folder"])
-def test_watch_and_magnify_refuse_a_source_in_the_same_words(name: str, home: Path) -> None:
+def test_watch_and_magnify_refuse_a_source_in_the_same_words(name: str, home: Path, here: Here) -> None:
     """One mistake, one message, whichever command it was typed for."""
-    said = {run(*command, cwd=home).stderr for command in (("watch", name), ("magnify", name, "out.mp4"))}
+    said = {here(*command, cwd=home).stderr for command in (("watch", name), ("magnify", name, "out.mp4"))}
     assert len(said) == 1, said
 
 
@@ -153,6 +177,38 @@ def test_watch_and_magnify_refuse_a_source_in_the_same_words(name: str, home: Pa
 def test_scrubbed(text: str, shown: str) -> None:
     """Every address in a message, whoever wrote it, and nothing else."""
     assert scrubbed(text) == shown
+
+
+def test_a_forgotten_source_is_told_at_once() -> None:
+    """Missed otherwise: a second of waiting, for Numba and OpenCV, to be told of a word too few."""
+    code = (
+        "import sys; from magnifyme.cli.app import main; sys.argv = ['magnifyme', 'watch']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print({'numba', 'cv2', 'av'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("set()\n", "magnifyme: Missing argument 'SOURCE'.\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [
+        (errno.EMFILE, 2, "too many open files"),
+        (errno.ECONNRESET, 2, "connection reset by peer"),
+        (errno.EIO, 1, "the output cannot be written: input/output error"),
+    ],
+)
+def test_a_system_error_without_a_name(
+    number: int, code: int, told: str, home: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Missed otherwise: people look for a full disk when a source cannot be opened."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("magnifyme.stream.source.open_source", fail)
+    done = here("watch", "film.mp4", cwd=home)
+    assert (done.returncode, done.stderr) == (code, f"magnifyme: {told}\n")
 
 
 def test_a_bug_does_not_tell_the_password(home: Path) -> None:

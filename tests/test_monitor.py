@@ -265,14 +265,6 @@ def test_while_a_camera_stalls_the_consumer_gets_on() -> None:
     assert time.monotonic() - start < 5.0
 
 
-def test_a_loop_over_the_monitor_sees_observations_only() -> None:
-    """Missed otherwise: None in every user's loop."""
-    camera = StallingCamera(5)
-    monitor = Monitor(camera, detector=HaarCascade())
-    threading.Timer(0.6, monitor.stop).start()
-    assert all(observation is not None for observation in monitor)
-
-
 def test_warnings_and_drops_of_the_source_are_told_while_it_runs() -> None:
     """Missed otherwise: a file that breaks off in the middle, a reader that cannot keep up, in silence."""
     camera = StallingCamera(5)

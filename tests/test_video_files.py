@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -25,6 +26,7 @@ from films import (
     write_tone,
     write_video,
 )
+from magnifyme.stream.demuxer import Demuxer
 from magnifyme.stream.errors import NotAVideo, SourceError, SourceRefused
 from magnifyme.stream.source import open_source
 from magnifyme.stream.video_file import VideoFile
@@ -156,6 +158,24 @@ def test_a_torn_picture_is_damaged_and_a_lost_one_is_told(tmp_path: Path, rng: n
     assert [round(frame.time * 30) for frame in frames] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
     _, notices, _ = magnified(path, "out.mkv")
     assert any("could not be decoded: 1" in notice for notice in notices)
+
+
+def test_a_torn_packet_without_a_clock_spoils_one_picture(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Missed otherwise: every later picture of a stream without time stamps is withheld as damaged."""
+    path = write_video(tmp_path / "in.mp4", moving((64, 48), times=STEADY, rng=rng), codec="libx264")
+
+    def packet(*, pts: int | None, torn: bool = False) -> SimpleNamespace:
+        shown = SimpleNamespace(pts=pts, is_corrupt=torn, key_frame=not torn)
+        return SimpleNamespace(
+            stream_index=0, dts=None, pts=pts, time_base=1, duration=1, is_corrupt=torn, pictures=[shown]
+        )
+
+    for clock in ([None] * 4, [0, 1, 2, 1]):  # and where a clock begins anew
+        packets = [packet(pts=pts, torn=number == 1) for number, pts in enumerate(clock)]
+        with Demuxer(av.open(str(path)), name="in.mp4") as demuxer:
+            demuxer.stream = SimpleNamespace(index=0, decode=lambda packet: packet.pictures)  # type: ignore[assignment]
+            demuxer._packets = iter(packets)  # type: ignore[assignment]
+            assert [picture.damaged for picture in demuxer] == [False, True, False, False], clock
 
 
 # ---- what is no video
