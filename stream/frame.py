@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 from av.video.plane import VideoPlane
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 # 8-bit formats whose first plane is luma and whose other planes are chroma: read in place, never converted.
@@ -59,7 +60,7 @@ class Frame:
             gray = np.ascontiguousarray(self.luma if luma is None else luma)
             return np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
         picture = self.picture if luma is None else self.video_frame(luma=luma)
-        return np.asarray(picture.to_ndarray(format="bgr24", threads=1), np.uint8)
+        return np.asarray(converted(picture, "bgr24").to_ndarray(), np.uint8)
 
 
 def frame_from_av(
@@ -86,14 +87,14 @@ def eight_bit(picture: av.VideoFrame) -> av.VideoFrame:
     if name in _PLANAR:
         return picture
     if picture.format.has_palette:
-        picture = _converted(picture, "rgb24")  # the direct way rounds grays
+        picture = converted(picture, "rgb24")  # the direct way rounds grays
     if picture.format.is_rgb:
-        return _converted(picture, "yuvj444p")
+        return converted(picture, "yuvj444p")
     if name.startswith(("gray", "ya", "mono")):
-        return _converted(picture, "gray")
+        return converted(picture, "gray")
     if "444" in name:
-        return _converted(picture, "yuv444p")
-    return _converted(picture, "yuv422p" if "422" in name else "yuv420p")
+        return converted(picture, "yuv444p")
+    return converted(picture, "yuv422p" if "422" in name else "yuv420p")
 
 
 def frame_from_array(
@@ -108,9 +109,15 @@ def frame_from_array(
     return frame_from_av(picture, time=time, sequence=sequence, epoch=epoch, arrival=arrival)
 
 
-def _converted(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+def converted(
+    picture: av.VideoFrame, layout: str, *, interpolation: Interpolation | None = None
+) -> av.VideoFrame:
+    """Convert a picture to another pixel format; several threads may do so with one picture.
+
+    A picture's own `reformat` keeps its converter in the picture: two threads in it end the process.
+    """
     # One thread: with its default, FFmpeg's converter gets rows of some formats wrong, now and then.
-    return picture.reformat(format=name, threads=1)
+    return VideoReformatter().reformat(picture, format=layout, interpolation=interpolation, threads=1)
 
 
 def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:

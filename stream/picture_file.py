@@ -11,7 +11,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from .errors import NotAVideo
-from .frame import plane_view, write_plane
+from .frame import converted, plane_view, write_plane
 from .upright import upright
 
 # What files begin with says more than their suffix.
@@ -84,5 +84,5 @@ def _colours(stored: av.VideoFrame, *, format: str) -> NDArray[np.uint8]:
             more = ((0, target.height - plane.height), (0, target.width - plane.width))
             write_plane(target, np.pad(plane_view(plane), more, mode="edge"))
         stored = even
-    converted = stored.reformat(format=format, threads=1, interpolation=_EXACT)
-    return np.asarray(converted.to_ndarray()[:height, :width], np.uint8)
+    picture = converted(stored, format, interpolation=_EXACT)
+    return np.asarray(picture.to_ndarray()[:height, :width], np.uint8)

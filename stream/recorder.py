@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .closing import Closing
 from .errors import StoreError
-from .frame import Frame, plane_view, write_plane
+from .frame import Frame, converted, plane_view, write_plane
 from .whole import refuse_existing
 
 # FFmpeg's name of the muxer and its options. Fragments begin with key frames; the moov box of an .mp4 comes
@@ -240,7 +240,7 @@ def _chroma(frame: Frame) -> tuple[Plane, ...]:
         return ()
     name = picture.format.name
     if name not in ("yuv420p", "yuvj420p"):
-        picture = picture.reformat(format="yuvj420p" if name.startswith("yuvj") else "yuv420p")
+        picture = converted(picture, "yuvj420p" if name.startswith("yuvj") else "yuv420p")
     return plane_view(picture.planes[1]), plane_view(picture.planes[2])
 
 

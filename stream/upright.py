@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import av
 
-from .frame import eight_bit, plane_view, write_plane
+from .frame import converted, eight_bit, plane_view, write_plane
 from .planar import display_matrix
 
 # Turned by a quarter, chroma that is halved in one direction would be halved in the other.
@@ -29,7 +29,7 @@ def upright(picture: av.VideoFrame) -> av.VideoFrame:
         return picture
     picture = eight_bit(picture)
     if lying and picture.format.name in _EVEN_CHROMA:
-        picture = picture.reformat(format=_EVEN_CHROMA[picture.format.name], threads=1)
+        picture = converted(picture, _EVEN_CHROMA[picture.format.name])
     width, height = picture.width, picture.height
     if lying:
         width, height = height, width

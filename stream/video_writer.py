@@ -24,7 +24,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from .frame import eight_bit, plane_view
+from .frame import converted, eight_bit, plane_view
 from .planar import build_picture, colours_of, display_matrix, is_mirrored
 from .upright import upright
 
@@ -144,7 +144,7 @@ class VideoWriter:
         """Encode a picture from `as_shown` with another luma plane [H, W], at the picture's own time."""
         self._resized |= (picture.width, picture.height) != (self._encoder.width, self._encoder.height)
         if picture.format.name != self._read_layout:  # the stream changed its kind on the way
-            picture = picture.reformat(format=self._read_layout)
+            picture = converted(picture, self._read_layout)
         chroma = [plane_view(plane) for plane in picture.planes[1:]]
         frame = build_picture([luma, *chroma], layout=self._layout)
         frame.time_base = self._time_base

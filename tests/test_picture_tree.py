@@ -97,6 +97,16 @@ def test_what_is_missing_is_done_and_nothing_else(data: Path, tmp_path: Path) ->
     assert {path.name for path in out.iterdir()} == {"x10", "x25", "x50"}
 
 
+def test_colour_pictures_stand_several_factors(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Each picture is converted for all trees at once, by several threads: that must not end the process."""
+    (tmp_path / "set/s1").mkdir(parents=True)
+    write_folder(tmp_path / "set/s1/c1", kind="jpg", shape=(480, 640, 3), numbers=range(40), rng=rng)
+    command = [*PROGRAM, "magnify", "set", "out", "--fps", "200", "--factor", "4", "--factor", "8"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 80
+
+
 def test_linked_clips_are_found_and_circles_end(data: Path, tmp_path: Path) -> None:
     """Large data sets are often folders of links; a link to the set itself must not go round for ever."""
     links = tmp_path / "links"
