@@ -23,10 +23,10 @@ Float32Array = NDArray[np.float32]
 
 _BLOCK = 16  # px: a mouth or a brow covers a few blocks, never most of them
 _SHARE = 0.25  # An expression or a blink changes much of the face, but not three quarters of its blocks.
-_REFRESH = 2.0  # Times the usual change; sensors' noise and predicted frames stay below.
+_REFRESH = 2.0  # Times the usual change; sensors' noise and nearly all predicted frames stay below.
 _LEAST_CHANGE = 0.1  # Grey levels: below, rounding decides.
 # Encoders set key frames half a second apart or more: two at most are among the changes of one second, and
-# the largest but two is usual. Cameras show three new frames a second at the least, however often repeated.
+# the largest but two is usual. Cameras show more new pictures than that, however often each is repeated.
 _USUAL_S = 1.0
 _KEY_FRAMES = 2
 _USUAL_LEAST_S = 0.5  # Before, a slow camera has shown too little.
