@@ -160,22 +160,27 @@ def test_a_torn_picture_is_damaged_and_a_lost_one_is_told(tmp_path: Path, rng: n
     assert any("could not be decoded: 1" in notice for notice in notices)
 
 
-def test_a_torn_packet_without_a_clock_spoils_one_picture(tmp_path: Path, rng: np.random.Generator) -> None:
-    """Missed otherwise: every later picture of a stream without time stamps is withheld as damaged."""
+@pytest.mark.parametrize(
+    "clock",
+    [[None] * 5, [0, 1, None, 3, 1]],
+    ids=["without time stamps", "a clock that begins anew"],
+)
+def test_a_torn_packet_spoils_its_own_picture_only(
+    clock: list[int | None], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Missed otherwise: good pictures are withheld, in a stream without time stamps all that follow."""
     path = write_video(tmp_path / "in.mp4", moving((64, 48), times=STEADY, rng=rng), codec="libx264")
-
-    def packet(*, pts: int | None, torn: bool = False) -> SimpleNamespace:
-        shown = SimpleNamespace(pts=pts, is_corrupt=torn, key_frame=not torn)
-        return SimpleNamespace(
-            stream_index=0, dts=None, pts=pts, time_base=1, duration=1, is_corrupt=torn, pictures=[shown]
-        )
-
-    for clock in ([None] * 4, [0, 1, 2, 1]):  # and where a clock begins anew
-        packets = [packet(pts=pts, torn=number == 1) for number, pts in enumerate(clock)]
-        with Demuxer(av.open(str(path)), name="in.mp4") as demuxer:
-            demuxer.stream = SimpleNamespace(index=0, decode=lambda packet: packet.pictures)  # type: ignore[assignment]
-            demuxer._packets = iter(packets)  # type: ignore[assignment]
-            assert [picture.damaged for picture in demuxer] == [False, True, False, False], clock
+    packets = []
+    for number, pts in enumerate(clock):
+        torn, lost = number in (1, 2), number == 2  # a lost one gives no picture
+        picture = SimpleNamespace(pts=pts, is_corrupt=torn, key_frame=not torn)
+        packet = SimpleNamespace(stream_index=0, dts=None, pts=pts, time_base=1, duration=1, is_corrupt=torn)
+        packet.pictures = [] if lost else [picture]
+        packets.append(packet)
+    with Demuxer(av.open(str(path)), name="in.mp4") as demuxer:
+        demuxer.stream = SimpleNamespace(index=0, decode=lambda packet: packet.pictures)  # type: ignore[assignment]
+        demuxer._packets = iter(packets)  # type: ignore[assignment]
+        assert [picture.damaged for picture in demuxer] == [False, True, False, False]
 
 
 # ---- what is no video
