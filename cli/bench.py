@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .interrupt import ends_in_order
 from .options import DetectorModel, Device
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ What = Literal["all", "magnify", "watch", "spot", "fidelity"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
 # Streams a call, and whether the frames lie on the GPU, where that is measured.
 _CUDA_CASES = ((1, False), (1, True), (16, False), (16, True))
+_PATIENCE = "measuring on made pictures: this takes some minutes"
 _WATCH_SIZES = ((640, 480), (1280, 720))
 # Long enough for a few expressions, so that the classifier has work.
 _WATCH_SECONDS = 10.0
@@ -29,12 +31,13 @@ _WATCH_SECONDS = 10.0
 _SPOT_SEEDS, _SPOT_SECONDS = (100, 101), 24.0
 
 
+@ends_in_order
 def bench(
     what: Annotated[
         What,
         typer.Argument(
             metavar="WHAT",
-            help="magnify: arrays; watch: the whole way from a file; all: both; "
+            help="magnify: arrays; watch: the whole way from a file; all: these two; "
             "spot: how true the found events are; fidelity: how true the magnification (minutes each).",
         ),
     ] = "all",
@@ -55,7 +58,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure how many frames a second this machine does, or how true its results are.
+    """Measure how fast this machine is, or how true its results.
 
     Magnification alone, and the whole way from a video file to events. `spot` and `fidelity` measure, on
     made motion that is known exactly, how true the found events and the magnified motion are.
@@ -83,6 +86,7 @@ def bench(
             detector_model, notice=lambda text: notes.print(f"note: {text}", markup=False)
         )
         if what == "spot":
+            typer.echo(_PATIENCE, err=True)
             figures["spot"] = _bench_spot(detector)
         else:
             figures["watch"] = _bench_watch(source, detector)
@@ -102,6 +106,7 @@ def _bench_fidelity(method: str | None, *, quick: bool, as_json: bool) -> None:
 
     if method is not None and method not in METHODS:
         raise MagnifyError(f"method is {method!r}; give {' or '.join(METHODS)}")
+    typer.echo(_PATIENCE, err=True)
     console = Console(highlight=False)
     figures = []
     for name in METHODS:

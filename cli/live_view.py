@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _REFRESH_HZ = 8
 _EVENTS_SHOWN = 8
+# Lines that are no events: the frame, rates, face, motion, a blank one, the table's head, the cursor.
+_OTHER_LINES = 8
 _BARS = "▁▂▃▄▅▆▇█"
 # One bar of the motion trace stands for so much stream time, and a full bar for so much motion.
 _BAR_S = 0.1
@@ -136,7 +138,9 @@ class LiveView(PlainDisplay):
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for name in ("onset", "lasted", "kind", "expression", "probability", "motion"):
             table.add_column(name, justify="left" if name in ("kind", "expression") else "right")
-        for event in list(self._events):  # a copy: the panel is drawn by another thread
+        # The newest that fit; a copy, since the panel is drawn by another thread.
+        room = max(self._console.height - _OTHER_LINES, 1)
+        for event in list(self._events)[-room:]:
             table.add_row(
                 f"{event.onset:.2f} s",
                 f"{(event.offset - event.onset) * 1e3:.0f} ms",

@@ -114,6 +114,8 @@ def _describe_run(figures: dict[str, Any], monitor: Monitor) -> list[str]:
             f"reconnects: {figures['reconnects']}"
             + (f", last after: {figures['last_error']}" if figures["last_error"] else "")
         )
+    elif figures["damaged"]:
+        lines.append(f"damaged frames: {figures['damaged']}; what hides the damage may look like motion")
     stages = ", ".join(f"{name} {mean:.2f}" for name, mean in figures["stages_ms"].items())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(figures["events"].items())) or "none"
     lines += [f"stages, mean ms: {stages}", f"events: {kinds}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from .download import cache_dir, fetch
 from .errors import ModelError
 
+MODEL_VARIABLE = "MAGNIFYME_DETECTOR_MODEL"
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 YUNET_URL = (
@@ -171,12 +173,13 @@ class HaarCascade:
 def open_detector(model: Path | None = None, *, notice: Callable[[str], None]) -> FaceDetector:
     """Open the best detector that can be had.
 
-    `model` names a YuNet file, which must then be one: ModelError if not. Without it, YuNet's file is
-    taken from the cache, or fetched once into it; where that fails, the cascades do, and `notice` is told
-    in one line why and how to mend it.
+    `model`, or the variable MAGNIFYME_DETECTOR_MODEL, names a YuNet file, which must then be one: ModelError
+    if not. Without them, YuNet's file is taken from the cache, or fetched once into it; where that fails, the
+    cascades do, and `notice` is told in one line why and how to mend it.
     """
-    if model is not None:
-        return YuNet(model)
+    named = model or os.environ.get(MODEL_VARIABLE)
+    if named:
+        return YuNet(Path(named))
     path = cache_dir() / YUNET_NAME
     try:
         return YuNet(

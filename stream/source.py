@@ -105,7 +105,8 @@ def open_source(
     if is_address(text):
         _check_address(text)
         _refuse_rate(fps, name=redacted(text))
-        return RtspStream(text, timeout_s=timeout_s)
+        scheme, rest = text.split("://", 1)
+        return RtspStream(f"{scheme.lower()}://{rest}", timeout_s=timeout_s)
     if not text:
         raise SourceNotFound("no source is named: give a camera number, rtsp://..., a file or a folder")
     path = Path(spec) if isinstance(spec, Path) else Path(text)

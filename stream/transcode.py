@@ -101,6 +101,8 @@ def _check(source: Path, *, target: Path, overwrite: bool) -> None:
     if not target.parent.is_dir():
         raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
     if source.is_dir():
+        if source.resolve() in target.resolve().parents:
+            raise StoreError(f"{target} lies in the input, {source}: give the output a folder beside it")
         if target.suffix.lower() in CONTAINERS:
             raise StoreError(
                 f"{target.name} names a video, but a folder of pictures gives a folder of pictures"

@@ -107,6 +107,16 @@ def test_odd_pictures_hold_no_face_and_break_nothing(
         assert detector.detect(picture) == []
 
 
+def test_the_variable_names_a_model_in_python_too(yunet_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`for observation in Monitor(...)` does what `watch` does, with the same detector."""
+    monkeypatch.setenv("MAGNIFYME_DETECTOR_MODEL", str(yunet_model))
+    monkeypatch.setenv("MAGNIFYME_OFFLINE", "1")
+    assert open_detector(notice=pytest.fail).name == "YuNet"
+    monkeypatch.setenv("MAGNIFYME_DETECTOR_MODEL", "none.onnx")
+    with pytest.raises(ModelError, match=r"none\.onnx: no such file"):
+        open_detector(notice=pytest.fail)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a model", b"\x08\x07\x12\x07pytorch" * 99])
 def test_a_detector_model_that_is_not_one_is_refused(
     tmp_path: Path, content: bytes | None, capfd: pytest.CaptureFixture[str]
@@ -127,6 +137,7 @@ def test_a_model_that_is_named_is_used(yunet_model: Path) -> None:
 def test_a_model_in_the_cache_is_used_offline(
     yunet_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("MAGNIFYME_DETECTOR_MODEL", raising=False)
     monkeypatch.setenv("MAGNIFYME_CACHE", str(tmp_path))
     monkeypatch.setenv("MAGNIFYME_OFFLINE", "1")
     (tmp_path / face_detector.YUNET_NAME).write_bytes(yunet_model.read_bytes())
@@ -137,6 +148,7 @@ def test_a_model_in_the_cache_is_used_offline(
 def test_without_the_model_the_cascades_find_faces_and_the_user_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bytes | None
 ) -> None:
+    monkeypatch.delenv("MAGNIFYME_DETECTOR_MODEL", raising=False)
     monkeypatch.setenv("MAGNIFYME_CACHE", str(tmp_path))
     monkeypatch.setenv("MAGNIFYME_OFFLINE", "1")
     if cached is not None:
@@ -159,6 +171,7 @@ def test_the_model_is_asked_for_once_at_the_official_place_with_its_digest(
         asked.append((url, options))
         raise ModelError("no network here")
 
+    monkeypatch.delenv("MAGNIFYME_DETECTOR_MODEL", raising=False)
     monkeypatch.setenv("MAGNIFYME_CACHE", str(tmp_path))
     monkeypatch.setattr(face_detector, "fetch", no_network)
     open_detector(notice=lambda text: None)

@@ -18,6 +18,7 @@ from magnifyme.stream.errors import NotAVideo, StoreError
 from magnifyme.stream.frame import eight_bit, plane_view
 from magnifyme.stream.image_folder import ImageFolder
 from magnifyme.stream.picture_file import exchange_luma, read_picture
+from magnifyme.stream.transcode import transcode
 
 
 @pytest.mark.parametrize(
@@ -163,3 +164,12 @@ def test_a_picture_that_was_cut_off_is_named(suffix: str, tmp_path: Path, rng: n
         ImageFolder(source, fps=30)
     with pytest.raises(NotAVideo, match="not a picture that can be decoded"):
         magnified(source, "out", fps=30.0)
+
+
+def test_an_output_inside_the_input_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A data set stays as it was: nothing is written into it."""
+    source = tmp_path / "in"
+    write_folder(source, kind="png", shape=(16, 16), numbers=range(3), rng=rng)
+    with pytest.raises(StoreError, match="lies in the input"):
+        transcode(source, target=source / "out", magnification=SETTINGS, fps=200.0)
+    assert len(list(source.iterdir())) == 3
