@@ -105,6 +105,13 @@ def test_quiet_json_prints_no_notes(capsys: pytest.CaptureFixture[str]) -> None:
 # ---- the live view
 
 
+def test_damage_in_a_file_is_told(monitor: Monitor, camera: StallingCamera) -> None:
+    """Missed otherwise: a film without events, and nobody knows that it is broken."""
+    run_for(0.5, monitor, QuietDisplay())
+    camera.live, camera.damaged = False, 7
+    assert any("damaged frames: 7" in line for line in summarize(monitor, written=[]))
+
+
 def drawn(view: LiveView, monitor: Monitor) -> str:
     console = Console(record=True, file=io.StringIO())
     console.print(view.render(monitor))
@@ -116,6 +123,16 @@ def view_of(*observations: Observation, monitor: Monitor) -> LiveView:
     for observation in observations:
         view.update(observation, monitor)
     return view
+
+
+def test_a_small_terminal_shows_the_newest_events(monitor: Monitor) -> None:
+    """Missed otherwise: what is just happening, cut off below the first events."""
+    names = ("anger", "disgust", "sadness", "surprise")
+    view = view_of(observed(time=2.1, events=tuple(map(event, names))), monitor=monitor)
+    view._console = Console(height=10, width=100, file=io.StringIO())
+    text = drawn(view, monitor)
+    assert len(text.splitlines()) < 10
+    assert ("surprise" in text, "sadness" in text, "anger" in text) == (True, True, False)
 
 
 def test_the_live_view_shows_face_motion_and_events(monitor: Monitor) -> None:
