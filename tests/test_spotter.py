@@ -284,8 +284,16 @@ def test_a_blink_is_a_blink(fps: int) -> None:
 
 
 @pytest.mark.parametrize("fps", [30, 60])
-@pytest.mark.parametrize("blink", [0.9, 1.11])
-@pytest.mark.parametrize("missing", [(2, 3), (10, 11), (21, 22, 23, 24)])
+@pytest.mark.parametrize(
+    ("missing", "blink"),
+    [
+        ((2, 3), 0.9),
+        ((2, 3), 1.11),
+        ((10, 11), 0.9),
+        ((21, 22, 23, 24), 1.11),
+        ((12, 13, 14, 15, 16), 1.11),  # Noise is still being learned when the reference is renewed.
+    ],
+)
 def test_a_camera_that_starts_with_a_gap_hides_nothing(
     missing: tuple[int, ...], blink: float, fps: int
 ) -> None:
