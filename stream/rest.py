@@ -31,6 +31,7 @@ _REST_S = 1.5  # Rest is the median of so much quiet time: three times a micro-e
 _REST_LEAST_S = 0.4
 _NOISE_S = 10.0  # Some forty of the waves that compression makes, and a few expressions.
 _NOISE_LEAST_S = 0.6
+_LEAST_SHARE = 2.0 / 3.0  # Of the samples of that time: a camera that starts leaves some out.
 # The length of a vector with a standard deviation of one in each direction: its median.
 _MEDIAN_LENGTH = 1.1774
 
@@ -101,14 +102,14 @@ class Rest:
 
     def __init__(self) -> None:
         self._samples: deque[Moment] = deque(maxlen=round(_REST_S / _STEP_S))
-        self._pace = _Pace()
+        self._pace = _Pace(least_s=_REST_LEAST_S)
         self.centre: Float64Array = np.zeros((len(REGIONS), 2))
         self.unexplained: Float64Array = np.zeros(len(REGIONS))
 
     @property
     def ready(self) -> bool:
         """Whether enough has been seen to tell."""
-        return len(self._samples) * _STEP_S >= _REST_LEAST_S
+        return self._pace.enough
 
     def add(self, moment: Moment) -> None:
         """Learn from a quiet moment."""
@@ -125,13 +126,13 @@ class Noise:
 
     def __init__(self) -> None:
         self._samples: deque[Float64Array] = deque(maxlen=round(_NOISE_S / _STEP_S))
-        self._pace = _Pace()
+        self._pace = _Pace(least_s=_NOISE_LEAST_S)
         self.sigma: Float64Array = np.zeros(len(REGIONS))
 
     @property
     def ready(self) -> bool:
         """Whether enough has been seen to tell."""
-        return len(self._samples) * _STEP_S >= _NOISE_LEAST_S
+        return self._pace.enough
 
     def add(self, time: float, *, moved: Float64Array) -> None:
         """Learn how far each region [R] is from rest at `time`, in px; NaN where it is no noise."""
@@ -149,9 +150,13 @@ class Noise:
 
 
 class _Pace:
-    """Says when to take a sample and when to evaluate the samples."""
+    """Says when to take a sample, when to evaluate the samples, and if they span `least_s` well enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, least_s: float) -> None:
+        self.enough = False
+        self._least_s = least_s
+        self._taken = 0
+        self._first = 0.0
         self._next = self._read_at = -math.inf
 
     def skips(self, time: float) -> bool:
@@ -159,6 +164,12 @@ class _Pace:
             return True
         # A quarter of slack: a clock that trembles must not halve the samples of a 30 fps camera.
         self._next = time + 0.75 * _STEP_S
+        if self._taken == 0:
+            self._first = time
+        self._taken += 1
+        # Half a step more: a clock that trembles decides nothing.
+        lasted = time - self._first >= self._least_s + 0.5 * _STEP_S
+        self.enough = lasted and self._taken * _STEP_S >= _LEAST_SHARE * self._least_s
         return False
 
     def reads(self, time: float) -> bool:

@@ -44,6 +44,7 @@ _NEAR_LIDS = _LID_SHARE > 0.05
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 # In standard deviations: of compressed streams the length of the noise passes five once a minute.
 _NOISE_FACTOR = 6.0
+_SHUT_PX = 0.5  # Before the noise is known: open lids mostly stay below 0.25 px at 1 Mbit/s, shut ones go 2.
 # The fastest expressions rise in 70 ms and fall in 100; what is over sooner is a flaw of a few frames.
 _SHORTEST_S = 0.12
 _ABRUPT = 0.5  # Of the peak, within one frame: skin at its fastest does that only at 25 fps or less.
@@ -141,13 +142,14 @@ class Spotter:
 
     @property
     def _quiet(self) -> bool:
-        return self._face.since is None and self._eyes.since is None
+        return self._face.since is None and self._eyes.since is None and not self._shut
 
     def _forget_rest(self) -> None:
         self._rest = Rest()
         self._face = Watch(~EYES)
         self._eyes = Watch(EYES)
         self._settle_until: float | None = None
+        self._shut = False
 
     def _take(self, moment: Moment) -> list[Interval]:
         """Take the next smoothed moment."""
@@ -161,6 +163,8 @@ class Spotter:
             return []
         away = moment.regions - self._rest.centre
         moved = _lengths(away)
+        # A reference made of shut lids would make a blink of open ones, which never ends.
+        self._shut = not self._noise.ready and self._travelled(moment, moved=moved)[EYES].max() >= _SHUT_PX
         if not self._noise.ready:
             self._noise.add(moment.time, moved=moved)
             self._rest.add(moment)
@@ -168,9 +172,7 @@ class Spotter:
         return self._follow(moment, away=away, moved=moved)
 
     def _follow(self, moment: Moment, *, away: Float64Array, moved: Float64Array) -> list[Interval]:
-        # One step cannot follow a closing lid over ten pixels; how far it went shows in what is unexplained.
-        excess = np.maximum(moment.unexplained - self._rest.unexplained, 0.0)
-        travelled = np.where(EYES, np.sqrt(moved**2 + excess), moved)
+        travelled = self._travelled(moment, moved=moved)
         drag = _LID_SHARE * float(travelled[EYES].max())
         threshold = np.maximum(_FLOOR_PX, _NOISE_FACTOR * self._noise.sigma)
         ratio = np.maximum(moved - drag, 0.0) / threshold
@@ -194,6 +196,11 @@ class Spotter:
             else:
                 self._settle_until = moment.time + _SETTLE_S
         return found
+
+    def _travelled(self, moment: Moment, *, moved: Float64Array) -> Float64Array:
+        # One step cannot follow a closing lid over ten pixels; how far it went shows in what is unexplained.
+        excess = np.maximum(moment.unexplained - self._rest.unexplained, 0.0)
+        return np.where(EYES, np.sqrt(moved**2 + excess), moved)
 
     def _judge(self, *, face: Excursion | None, eyes: Excursion | None) -> list[Interval]:
         """Say what the excursions that have just ended are worth."""
@@ -237,7 +244,9 @@ class Spotter:
         apex = _apex_time(times, level, peak=peak)
         onset = _edge_time(times[: peak + 1][::-1], level[: peak + 1][::-1], edge=edge, after=peak - start)
         offset = _edge_time(times[peak:], level[peak:], edge=edge, after=end - peak)
-        onset, offset = min(onset, apex), min(max(offset, apex), float(times[-1]))
+        # What was not seen is not told.
+        onset = max(min(onset, apex), float(times[0]))
+        offset = min(max(offset, apex), float(times[-1]))
         kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
         if EYES[chosen].all():
             kind = "blink"

@@ -283,6 +283,31 @@ def test_a_blink_is_a_blink(fps: int) -> None:
     assert found[0].offset == pytest.approx(1.86, abs=0.06)
 
 
+@pytest.mark.parametrize("fps", [30, 60])
+@pytest.mark.parametrize(
+    ("missing", "blink"),
+    [
+        ((2, 3), 0.9),
+        ((2, 3), 1.11),
+        ((10, 11), 0.9),
+        ((21, 22, 23, 24), 1.11),
+        ((12, 13, 14, 15, 16), 1.11),  # Noise is still being learned when the reference is renewed.
+    ],
+)
+def test_a_camera_that_starts_with_a_gap_hides_nothing(
+    missing: tuple[int, ...], blink: float, fps: int
+) -> None:
+    """Lids that shut just then once became the reference: open ones were a blink of many seconds."""
+    smile = Move(MOUTH_LEFT, (0.7, -0.7), 0.8, 1.8, 1.96, 2.2)
+    times = clock(2.7, fps=fps)
+    seen = times[~np.isin(np.floor(times * 30.0 + 1e-6), missing)]
+    found = [interval for interval, _ in watch(perform(make_face(33), [*_blink(blink), smile], times=seen),
+                                               times=seen)]  # fmt: skip
+    assert [interval.kind for interval in found] == ["blink", "micro"]
+    for interval, onset in zip(found, (blink, smile.onset), strict=True):
+        assert interval.onset == pytest.approx(onset, abs=0.06)
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.25])
 def test_an_expression_behind_a_blink_is_still_found(shift: float) -> None:
     """They often come together."""
