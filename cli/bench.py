@@ -135,11 +135,6 @@ def _bench_magnify(seconds: float, device: str) -> list[dict[str, Any]]:
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
-    from magnifyme.stream.magnification import Magnification
-
-    from .warm import warm_up
-
-    warm_up(detector, fps=30.0, shown=Magnification(), learned=None)
     if own is not None:
         return [_watch_file(own.absolute(), detector)]
     with tempfile.TemporaryDirectory() as folder:
@@ -187,12 +182,15 @@ def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
     from magnifyme.stream.monitor import Monitor
     from magnifyme.stream.source import open_source
 
+    from .warm import warm_up
+
     start = time.perf_counter()
     with open_source(path) as source:
         sizes = [frame.size for frame in source]
     decode_ms = (time.perf_counter() - start) * 1e3 / max(len(sizes), 1)
-    cpu, start = time.process_time(), time.perf_counter()
     monitor = Monitor(path, detector=detector)
+    warm_up(monitor)
+    cpu, start = time.process_time(), time.perf_counter()
     for _ in monitor:
         pass
     wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu

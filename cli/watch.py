@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,6 @@ from .options import (
     Device,
     Factor,
     FolderFps,
-    Method,
     Overwrite,
     Quiet,
     check_files,
@@ -56,7 +55,13 @@ def watch(
     ] = None,
     factor: Factor = DEFAULT_FACTOR,
     band: Band = DEFAULT_BAND_HZ,
-    method: Method = "linear",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Magnification engine: linear (fastest), riesz (truest), or auto (riesz if it keeps up).",
+        ),
+    ] = "auto",
     device: Device = "cpu",
     events: Annotated[
         Path | None,
@@ -96,6 +101,7 @@ def watch(
     from magnifyme.stream.recorder import Recorder
 
     from .display import make_display
+    from .warm import warm_up
 
     with ExitStack() as stack:
         display = make_display(json_lines=json_lines, quiet=quiet)
@@ -121,31 +127,24 @@ def watch(
         if events:
             stack.enter_context(_no_file_in_vain(events))
         store = stack.enter_context(open_store(events)) if events else None
-        monitor = Monitor(
-            limited,
-            magnification=magnification,
-            classifier=classifier,
-            detector=detector,
-            events=store,
-            recorder=recorder,
-        )
-        prepare(display, monitor)
+        with loading(display):
+            monitor = Monitor(
+                limited,
+                magnification=magnification,
+                classifier=classifier,
+                detector=detector,
+                events=store,
+                recorder=recorder,
+            )
+            warm_up(monitor)
         run(monitor, display, show=show)
     something_in = ((events, monitor.statistics.events), (output, recorder and recorder.frames))
     display.summary(monitor, written=[path for path, content in something_in if path and content])
 
 
-def prepare(display: Display, monitor: Monitor) -> None:
-    """Load or compile the kernels, telling why it takes a while."""
-    from .warm import warm_up
-
-    with display.working("loading the kernels (the first run compiles them: about half a minute)"):
-        warm_up(
-            monitor.detector,
-            fps=monitor.pipeline.fps,
-            shown=monitor.magnification,
-            learned=monitor.learned,
-        )
+def loading(display: Display) -> AbstractContextManager[None]:
+    """Tell, while a Monitor is made and warmed up, why it takes a while."""
+    return display.working("loading the kernels (the first run compiles them: about half a minute)")
 
 
 def run(
