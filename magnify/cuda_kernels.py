@@ -41,7 +41,7 @@ _pass_section = _on_device(formulas.pass_section.py_func)
 _halve = _on_device(formulas.halve.py_func)
 _lean = _on_device(formulas.lean.py_func)
 _interpolate = _on_device(formulas.interpolate.py_func)
-_add_and_clip = _on_device(formulas.add_and_clip.py_func)
+_round_and_clip = _on_device(formulas.round_and_clip.py_func)
 
 
 @_on_device
@@ -256,7 +256,7 @@ def add_change(
             continue
         if base_level == 0:
             at, to = stream * plane + y * pitch + x, stream * out_geometry[3] + y * out_geometry[2] + x
-            out[to] = _add_and_clip(luma[at], amplitude * tile_0[row + _HALO, column + _HALO])
+            out[to] = _round_and_clip(float32(luma[at]) + amplitude * tile_0[row + _HALO, column + _HALO])
             continue
         for odd in range(min(2, height - 2 * y)):
             line, side = row + _HALO, 2 * odd - 1
@@ -267,6 +267,6 @@ def add_change(
             e = _between_rows(tile_0, line, column + 4, side, amplitude)
             at = stream * plane + (2 * y + odd) * pitch + 2 * x
             to = stream * out_geometry[3] + (2 * y + odd) * out_geometry[2] + 2 * x
-            out[to] = _add_and_clip(luma[at], _interpolate(c, b, d, a, formulas.TAPS))
+            out[to] = _round_and_clip(float32(luma[at]) + _interpolate(c, b, d, a, formulas.TAPS))
             if 2 * x + 1 < width:
-                out[to + 1] = _add_and_clip(luma[at + 1], _interpolate(c, d, b, e, formulas.TAPS))
+                out[to + 1] = _round_and_clip(float32(luma[at + 1]) + _interpolate(c, d, b, e, formulas.TAPS))
