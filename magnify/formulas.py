@@ -1,4 +1,4 @@
-"""The linear engine's formulas, plain functions of numbers: the CPU's loops and CUDA's kernels share them.
+"""The formulas of both engines, plain functions of numbers: the CPU's loops and CUDA's kernels share them.
 
 Numba's cache on disk notices a change only in the caller's own file: after an edit, delete `__pycache__`.
 """
@@ -52,12 +52,21 @@ def lean(near: Number, far: Number, share: Number) -> Number:
 def interpolate(
     here: Number, near: Number, away: Number, far: Number, taps: tuple[Number, Number, Number, Number]
 ) -> Number:
-    """Weigh the cell that covers a pixel, its neighbours on the pixel's side and away, and the one beyond."""
+    """Weigh four samples; with TAPS a pixel's cell, the ones beside it on its side and away, one beyond."""
     return taps[0] * here + taps[1] * near + taps[2] * away + taps[3] * far
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def add_and_clip(luma: np.uint8, change: Number) -> np.uint8:
-    """Add a change to a pixel, round and clip."""
-    value = np.float32(luma) + change + np.float32(0.5)
-    return np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+def cubic_weights(t: Number) -> tuple[Number, Number, Number, Number]:
+    """Give the cubic B-spline's four weights at t, 0 to 1, between the second and the third sample."""
+    sixth, half = np.float32(1 / 6), np.float32(0.5)
+    two_thirds, unit = np.float32(2 / 3), np.float32(1.0)
+    u = unit - t
+    inner = two_thirds - half * t * t * (unit + u), two_thirds - half * u * u * (unit + t)
+    return sixth * u * u * u, inner[0], inner[1], sixth * t * t * t
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def round_and_clip(value: Number) -> np.uint8:
+    """Bring a value to grey levels."""
+    return np.uint8(np.int32(min(max(value + np.float32(0.5), np.float32(0.0)), np.float32(255.0))))

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from .formulas import TAPS, UNIT, add_and_clip, halve, interpolate, lean
+from .formulas import TAPS, UNIT, halve, interpolate, lean, round_and_clip
 from .planes import Bytes, Floats, Geometry, Table
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
@@ -138,7 +138,7 @@ def rows_in(
 def add_row(luma: Bytes, change: Floats, out: Bytes) -> None:
     """Add a row of changes to a row of luma, round and clip."""
     for x in range(luma.size):
-        out[x] = add_and_clip(luma[x], change[x])
+        out[x] = round_and_clip(np.float32(luma[x]) + change[x])
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from .stabilizer import POSE_ORDER, POSE_WARM_SHARE, Engine, StabilizedEngine
 from .temporal import Temporal, design_band_pass
 
 if TYPE_CHECKING:
-    from .cuda_linear import CudaStreams
+    from .cuda_streams import CudaStreams
 
 Method = Literal["linear", "riesz"]
 Device = Literal["cpu", "cuda", "auto"]
@@ -223,14 +224,19 @@ class Magnifier:
         )
 
     def _make_cuda_streams(self, clocks: list[StreamClock]) -> CudaStreams:
-        from .cuda_linear import CudaStreams
+        from .cuda_linear import CudaLinearEngine
+        from .cuda_streams import CudaStreams
 
         return CudaStreams(
             clocks,
-            band_pass=self._band_pass,
-            factor=self._factor,
-            base_level=self._base_level,
-            cutoff_wavelength_px=self._cutoff,
+            make_engine=partial(
+                CudaLinearEngine,
+                streams=len(clocks),
+                band_pass=self._band_pass,
+                factor=self._factor,
+                base_level=self._base_level,
+                cutoff_wavelength_px=self._cutoff,
+            ),
         )
 
     def _readable(self, luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:

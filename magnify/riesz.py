@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 
 from .planes import Table, flat_plane, plane_geometry
 from .riesz_bands import analyse
-from .riesz_motion import GRID_LEVEL, follow
+from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
+from .riesz_motion import follow
 from .riesz_shrinkage import Shrinkage
 from .riesz_warp import move
 from .spline import spline_room
 from .temporal import BandPass
 
-# The coarsest octave that is looked at: wavelengths of 32 to 128 px.
-_LAST_LEVEL = 3
 _SCRATCH_ROWS = 11
 
 
@@ -59,7 +58,7 @@ class RieszEngine:
         self._source = spline_room(shape)
         self._picture = np.zeros(shape, np.float32)
         sizes = [shape]
-        while len(sizes) <= _LAST_LEVEL:
+        while len(sizes) <= LAST_LEVEL:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         self._planes_at, size = _table(sizes[1:])
         self._planes = np.zeros(size, np.float32)
@@ -68,7 +67,7 @@ class RieszEngine:
         self._band = np.zeros(size, np.float32)
         # Slopes are per pixel of the level: a level-k displacement is 2^-k of the picture's. All levels'
         # evidence is summed over the same area, in which level k has 4^-k as many pixels of 4^-k the noise.
-        count = np.arange(base_level, _LAST_LEVEL + 1)
+        count = np.arange(base_level, LAST_LEVEL + 1)
         per_cell = 4.0 ** -np.maximum(GRID_LEVEL - count, 0)
         self._weights = np.stack([2.0**-count * per_cell, 4.0**-count * per_cell], 1).astype(np.float32)
         grid = sizes[GRID_LEVEL]

@@ -21,12 +21,10 @@ import numpy as np
 from numba import njit
 
 from .planes import Floats
+from .riesz_formulas import MOTION_RATIO, above_noise, average
 from .riesz_motion import smooth
 from .temporal import BandPass
 
-# Ratios up to the first are noise, from the second on motion: averages over so many seconds and cells stray
-# by a tenth or two.
-_NOISE_RATIO, _MOTION_RATIO = 1.3, 2.2
 _AVERAGE_SECONDS = 0.5
 # Motion at the band's high edge must stand out by so much more, or nothing is shrunk.
 _CLEAR = 1.5
@@ -44,7 +42,7 @@ class Shrinkage:
         clear = 1.5 / (share * 8.0 * math.sin(math.pi * high_hz * dt) ** 4)
         self._noise = share / 6.0 / band_pass.gain**2
         self._bend = band_pass.gain**2 * (2.0 * math.sin(band_pass.middle * dt / 2.0)) ** 4
-        self._shrinks = clear > _CLEAR * _MOTION_RATIO
+        self._shrinks = clear > _CLEAR * MOTION_RATIO
 
     @property
     def state_bytes(self) -> int:
@@ -93,18 +91,14 @@ def shrink(
         passed, changes = energies[0, y], energies[1, y]
         for x in range(passed.size):
             dx, dy = right[x] - old_right[x], down[x] - old_down[x]
-            changes[x] += decay * (dx * dx + dy * dy - changes[x])
+            changes[x] = average(changes[x], dx, dy, decay)
             old_right[x], old_down[x] = right[x], down[x]
-            power = passed_right[x] * passed_right[x] + passed_down[x] * passed_down[x]
-            passed[x] += decay * (power - passed[x])
+            passed[x] = average(passed[x], passed_right[x], passed_down[x], decay)
     smooth(energies[0], cells[1, 0], line)
     smooth(energies[1], cells[1, 1], line)
-    low, width = np.float32(_NOISE_RATIO) * noise, np.float32(_MOTION_RATIO - _NOISE_RATIO) * noise
     for y in range(field.shape[1]):
         passed, changes = cells[1, 0, y], cells[1, 1, y]
         for x in range(passed.size):
-            # Nothing over nothing is nothing: a picture that stands still.
-            over = (passed[x] - low * changes[x]) / (width * changes[x] + np.float32(1e-20))
-            share = min(max(over, np.float32(0.0)), np.float32(1.0))
+            share = above_noise(passed[x], changes[x], noise)
             field[0, y, x] = share * state[0, 0, y, x]
             field[1, y, x] = share * state[1, 0, y, x]

@@ -58,7 +58,7 @@ def main() -> None:
     import numba.cuda.dispatcher
     from numba import cuda, types
 
-    from magnifyme.magnify import cuda_kernels
+    from magnifyme.magnify import cuda_linear_kernels
 
     compiled = []
     for capability in CAPABILITIES:
@@ -67,7 +67,7 @@ def main() -> None:
         numba.cuda.dispatcher.get_current_device = lambda device=device: device
         target = "sm_{}{}".format(*capability)
         for name, arguments in signatures().items():
-            kernel = getattr(cuda_kernels, name).py_func
+            kernel = getattr(cuda_linear_kernels, name).py_func
             ptx, _ = cuda.compile_ptx(kernel, types.void(*arguments), cc=capability, fastmath=True)
             compiled.append(
                 {"kernel": name, "target": target, "ptx": ptx, "assembler": assemble(ptx, target)}

@@ -23,6 +23,7 @@ from magnifyme.magnify import (
     MagnifyError,
     bench,
     cuda_device,
+    cuda_engine,
     cuda_linear,
     magnify_frames,
 )
@@ -257,7 +258,7 @@ def test_page_locked_frames_are_not_copied_on_the_way(
     if config.ENABLE_CUDASIM:  # which knows no such memory
         known = {"both": (frame, out), "frame": (frame,), "out": (out,)}[locked]
         asked = [array.ctypes.data for array in known]
-        monkeypatch.setattr(cuda_linear, "is_page_locked", lambda array: array.ctypes.data in asked)
+        monkeypatch.setattr(cuda_engine, "is_page_locked", lambda array: array.ctypes.data in asked)
     magnifier, alone = Magnifier(fps=30, device="cuda"), Magnifier(fps=30)
     for picture in noise_clip(rng, count=3, shape=(7, 8)):
         frame[...] = picture

@@ -5,9 +5,8 @@
     sum_coarse     levels 3.. made, weighted and added up by one block a stream (0.4 % of the pixels at 1080p)
     add_change     levels 2, 1 and the base added up in shared memory -> full size -> luma, clipped
 
-The formulas are those of the CPU's loops (`formulas.py`). Streams lie one after the other in every array.
-Levels are counted from the base, which is level 0; the table `shapes` (offset, height, width) begins with
-level 1 and has at least three rows. Nothing is cached on disk: Numba would not notice an edited formula.
+The formulas are those of the CPU's loops (`formulas.py`). Levels are counted from the base, which is level 0;
+the table `shapes` (offset, height, width) begins with level 1 and has at least three rows.
 """
 
 from __future__ import annotations
@@ -18,14 +17,24 @@ import numpy as np
 from numba import cuda, float32
 
 from . import formulas
+from .cuda_functions import (
+    clamp,
+    coefficients,
+    halve,
+    halved_luma,
+    halved_tile,
+    interpolate,
+    lean,
+    on_device,
+    pass_section,
+    round_and_clip,
+)
 
 # Cells of the level that a block makes: of level 2, and of the base. The latter are multiples of 4.
 HALVE_ROWS, HALVE_COLUMNS = 8, 16
 TILE_ROWS, TILE_COLUMNS = 16, 32
 # Rows and columns about the tile that the interpolator, and the level below, reach into.
 _HALO = 2
-# A row of `steps`: a section's five coefficients and what its past is multiplied by, 0 to forget it.
-STEP_COLUMNS = 6
 
 _FINE = (2 * HALVE_ROWS + 2, 2 * HALVE_COLUMNS + 2)
 _TILE_0 = (TILE_ROWS + 2 * _HALO, TILE_COLUMNS + 2 * _HALO)
@@ -33,58 +42,36 @@ _TILE_1 = (TILE_ROWS // 2 + 2 * _HALO, TILE_COLUMNS // 2 + 2 * _HALO)
 _TILE_2 = (TILE_ROWS // 4 + 2 * _HALO, TILE_COLUMNS // 4 + 2 * _HALO)
 
 
-def _on_device(formula: Any) -> Any:
-    return cuda.jit(device=True, fastmath=True)(formula)
-
-
-_pass_section = _on_device(formulas.pass_section.py_func)
-_halve = _on_device(formulas.halve.py_func)
-_lean = _on_device(formulas.lean.py_func)
-_interpolate = _on_device(formulas.interpolate.py_func)
-_add_and_clip = _on_device(formulas.add_and_clip.py_func)
-
-
-@_on_device
-def _clamp(index: int, size: int) -> int:
-    """Bring an index into a picture of `size` whose edge is repeated."""
-    return min(max(index, 0), size - 1)
-
-
-@_on_device
+@on_device
 def _halved(plane: Any, offset: int, height: int, width: int, y: int, x: int) -> Any:
     """Compute cell (y, x) of the level above a plane [height, width] that starts at `offset`."""
-    a, b = offset + _clamp(2 * y - 1, height) * width, offset + 2 * y * width
-    c, d = offset + _clamp(2 * y + 1, height) * width, offset + _clamp(2 * y + 2, height) * width
-    xa, xb, xc, xd = _clamp(2 * x - 1, width), 2 * x, _clamp(2 * x + 1, width), _clamp(2 * x + 2, width)
-    return float32(1.0 / 64.0) * _halve(
-        _halve(plane[a + xa], plane[b + xa], plane[c + xa], plane[d + xa]),
-        _halve(plane[a + xb], plane[b + xb], plane[c + xb], plane[d + xb]),
-        _halve(plane[a + xc], plane[b + xc], plane[c + xc], plane[d + xc]),
-        _halve(plane[a + xd], plane[b + xd], plane[c + xd], plane[d + xd]),
+    a, b = offset + clamp(2 * y - 1, height) * width, offset + 2 * y * width
+    c, d = offset + clamp(2 * y + 1, height) * width, offset + clamp(2 * y + 2, height) * width
+    xa, xb, xc, xd = clamp(2 * x - 1, width), 2 * x, clamp(2 * x + 1, width), clamp(2 * x + 2, width)
+    return float32(1.0 / 64.0) * halve(
+        halve(plane[a + xa], plane[b + xa], plane[c + xa], plane[d + xa]),
+        halve(plane[a + xb], plane[b + xb], plane[c + xb], plane[d + xb]),
+        halve(plane[a + xc], plane[b + xc], plane[c + xc], plane[d + xc]),
+        halve(plane[a + xd], plane[b + xd], plane[c + xd], plane[d + xd]),
     )
 
 
-@_on_device
-def _lumas(luma: Any, a: int, b: int, c: int, d: int) -> Any:
-    return _halve(float32(luma[a]), float32(luma[b]), float32(luma[c]), float32(luma[d]))
-
-
-@_on_device
+@on_device
 def _doubled(near: Any, far_row: Any, far_column: Any, far_both: Any) -> Any:
     """Compute a cell from the four of the level above that lie about it."""
     share = float32(1.0 / 16.0)
-    return _lean(_lean(near, far_row, share), _lean(far_column, far_both, share), float32(1.0))
+    return lean(lean(near, far_row, share), lean(far_column, far_both, share), float32(1.0))
 
 
-@_on_device
+@on_device
 def _expanded(plane: Any, offset: int, height: int, width: int, y: int, x: int) -> Any:
     """Compute cell (y, x) of a level from the level above it, [height, width] at `offset`."""
-    near, far = offset + y // 2 * width, offset + _clamp(y // 2 + 2 * (y % 2) - 1, height) * width
-    column, beside = x // 2, _clamp(x // 2 + 2 * (x % 2) - 1, width)
+    near, far = offset + y // 2 * width, offset + clamp(y // 2 + 2 * (y % 2) - 1, height) * width
+    column, beside = x // 2, clamp(x // 2 + 2 * (x % 2) - 1, width)
     return _doubled(plane[near + column], plane[far + column], plane[near + beside], plane[far + beside])
 
 
-@_on_device
+@on_device
 def _expanded_tile(tile: Any, y: int, x: int, top: int, left: int) -> Any:
     """Compute cell (y, x) of a level from a tile of the level above whose first cell is (top, left)."""
     near, far = y // 2 - top, y // 2 + 2 * (y % 2) - 1 - top
@@ -92,10 +79,10 @@ def _expanded_tile(tile: Any, y: int, x: int, top: int, left: int) -> Any:
     return _doubled(tile[near, column], tile[far, column], tile[near, beside], tile[far, beside])
 
 
-@_on_device
+@on_device
 def _between_rows(tile: Any, row: int, column: int, side: int, amplitude: Any) -> Any:
     """Interpolate at the full-size row on that `side` (-1 above, 1 below) of a row of cells."""
-    return amplitude * _interpolate(
+    return amplitude * interpolate(
         tile[row, column],
         tile[row + side, column],
         tile[row - side, column],
@@ -115,34 +102,20 @@ def filter_base(
     (x, y), stream = cuda.grid(2), cuda.blockIdx.z
     if y >= base[0] or x >= base[1]:
         return
-    height, width, pitch, plane = geometry
     cell = y * base[1] + x
     if base_level == 0:
-        now = float32(luma[stream * plane + y * pitch + x]) * float32(formulas.UNIT)
+        now = float32(luma[stream * geometry[3] + y * geometry[2] + x]) * float32(formulas.UNIT)
     else:
-        a, b = stream * plane + _clamp(2 * y - 1, height) * pitch, stream * plane + 2 * y * pitch
-        c = stream * plane + _clamp(2 * y + 1, height) * pitch
-        d = stream * plane + _clamp(2 * y + 2, height) * pitch
-        xa, xb, xc, xd = _clamp(2 * x - 1, width), 2 * x, _clamp(2 * x + 1, width), _clamp(2 * x + 2, width)
-        now = _halve(
-            _lumas(luma, a + xa, b + xa, c + xa, d + xa),
-            _lumas(luma, a + xb, b + xb, c + xb, d + xb),
-            _lumas(luma, a + xc, b + xc, c + xc, d + xc),
-            _lumas(luma, a + xd, b + xd, c + xd, d + xd),
-        )
+        now = halved_luma(luma, geometry, stream, y, x)
     keep = steps[stream, 0, 5]
     change = keep * float32(1.0 / formulas.UNIT) * (now - float32(previous[stream, cell]))
     previous[stream, cell] = np.uint16(now)
     for k in range(steps.shape[1]):
-        row = (
-            steps[stream, k, 0],
-            steps[stream, k, 1],
-            steps[stream, k, 2],
-            steps[stream, k, 3],
-            steps[stream, k, 4],
-        )
-        v, e, change = _pass_section(
-            keep * state[stream, k, 0, cell], keep * state[stream, k, 1, cell], change, row
+        v, e, change = pass_section(
+            keep * state[stream, k, 0, cell],
+            keep * state[stream, k, 1, cell],
+            change,
+            coefficients(steps, stream, k),
         )
         state[stream, k, 0, cell] = v
         state[stream, k, 1, cell] = e
@@ -160,7 +133,7 @@ def halve_twice(state: Any, base: Any, levels: Any, shapes: Any) -> None:
     for i in range(cuda.threadIdx.x, _FINE[0] * _FINE[1], cuda.blockDim.x):
         row, column = i // _FINE[1], i % _FINE[1]
         y, x = 2 * top - 1 + row, 2 * left - 1 + column
-        value = _halved(band, 0, base[0], base[1], _clamp(y, height_1), _clamp(x, width_1))
+        value = _halved(band, 0, base[0], base[1], clamp(y, height_1), clamp(x, width_1))
         fine[row, column] = value
         inside = 1 <= row <= 2 * HALVE_ROWS and 1 <= column <= 2 * HALVE_COLUMNS
         if inside and y < height_1 and x < width_1:
@@ -170,14 +143,7 @@ def halve_twice(state: Any, base: Any, levels: Any, shapes: Any) -> None:
         row, column = i // HALVE_COLUMNS, i % HALVE_COLUMNS
         y, x = top + row, left + column
         if y < height_2 and x < width_2:
-            a, b, c, d = fine[2 * row], fine[2 * row + 1], fine[2 * row + 2], fine[2 * row + 3]
-            q = 2 * column
-            level[offset_2 + y * width_2 + x] = float32(1.0 / 64.0) * _halve(
-                _halve(a[q], b[q], c[q], d[q]),
-                _halve(a[q + 1], b[q + 1], c[q + 1], d[q + 1]),
-                _halve(a[q + 2], b[q + 2], c[q + 2], d[q + 2]),
-                _halve(a[q + 3], b[q + 3], c[q + 3], d[q + 3]),
-            )
+            level[offset_2 + y * width_2 + x] = halved_tile(fine, 2 * row, 2 * column)
 
 
 @cuda.jit(fastmath=True)
@@ -229,21 +195,21 @@ def add_change(
     top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
     for i in range(thread, _TILE_2[0] * _TILE_2[1], threads):
         row, column = i // _TILE_2[1], i % _TILE_2[1]
-        y, x = _clamp(top // 4 - _HALO + row, shapes[1, 1]), _clamp(left // 4 - _HALO + column, shapes[1, 2])
+        y, x = clamp(top // 4 - _HALO + row, shapes[1, 1]), clamp(left // 4 - _HALO + column, shapes[1, 2])
         tile_2[row, column] = weights[2] * level[shapes[1, 0] + y * shapes[1, 2] + x] + _expanded(
             level, shapes[2, 0], shapes[2, 1], shapes[2, 2], y, x
         )
     cuda.syncthreads()
     for i in range(thread, _TILE_1[0] * _TILE_1[1], threads):
         row, column = i // _TILE_1[1], i % _TILE_1[1]
-        y, x = _clamp(top // 2 - _HALO + row, shapes[0, 1]), _clamp(left // 2 - _HALO + column, shapes[0, 2])
+        y, x = clamp(top // 2 - _HALO + row, shapes[0, 1]), clamp(left // 2 - _HALO + column, shapes[0, 2])
         tile_1[row, column] = weights[1] * level[shapes[0, 0] + y * shapes[0, 2] + x] + _expanded_tile(
             tile_2, y, x, top // 4 - _HALO, left // 4 - _HALO
         )
     cuda.syncthreads()
     for i in range(thread, _TILE_0[0] * _TILE_0[1], threads):
         row, column = i // _TILE_0[1], i % _TILE_0[1]
-        y, x = _clamp(top - _HALO + row, base[0]), _clamp(left - _HALO + column, base[1])
+        y, x = clamp(top - _HALO + row, base[0]), clamp(left - _HALO + column, base[1])
         tile_0[row, column] = weights[0] * band[y * base[1] + x] + _expanded_tile(
             tile_1, y, x, top // 2 - _HALO, left // 2 - _HALO
         )
@@ -256,7 +222,7 @@ def add_change(
             continue
         if base_level == 0:
             at, to = stream * plane + y * pitch + x, stream * out_geometry[3] + y * out_geometry[2] + x
-            out[to] = _add_and_clip(luma[at], amplitude * tile_0[row + _HALO, column + _HALO])
+            out[to] = round_and_clip(float32(luma[at]) + amplitude * tile_0[row + _HALO, column + _HALO])
             continue
         for odd in range(min(2, height - 2 * y)):
             line, side = row + _HALO, 2 * odd - 1
@@ -267,6 +233,6 @@ def add_change(
             e = _between_rows(tile_0, line, column + 4, side, amplitude)
             at = stream * plane + (2 * y + odd) * pitch + 2 * x
             to = stream * out_geometry[3] + (2 * y + odd) * out_geometry[2] + 2 * x
-            out[to] = _add_and_clip(luma[at], _interpolate(c, b, d, a, formulas.TAPS))
+            out[to] = round_and_clip(float32(luma[at]) + interpolate(c, b, d, a, formulas.TAPS))
             if 2 * x + 1 < width:
-                out[to + 1] = _add_and_clip(luma[at + 1], _interpolate(c, d, b, e, formulas.TAPS))
+                out[to + 1] = round_and_clip(float32(luma[at + 1]) + interpolate(c, d, b, e, formulas.TAPS))
