@@ -43,6 +43,7 @@ class LinearEngine:
         factor: float,
         base_level: int,
         cutoff_wavelength_px: float,
+        noise: NoiseModel | None,
         threads: int = 1,
     ) -> None:
         self.shape = shape
@@ -51,6 +52,9 @@ class LinearEngine:
         base = shape if base_level == 0 else ((height + 1) // 2, (width + 1) // 2)
         order = len(band_pass.sections)
         self._previous = np.zeros(base, np.uint16)
+        self._before = self._previous
+        blocks = ((base[0] + BLOCK - 1) // BLOCK, (base[1] + BLOCK - 1) // BLOCK)
+        self._energies = np.zeros((2, *blocks if noise else (0, 0)), np.float32)
         self._state = np.zeros((order, 2, *base), np.float32)
         self._shapes = level_shapes(base)
         gains = octave_gains(

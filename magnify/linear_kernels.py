@@ -7,6 +7,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from .formulas import TAPS, UNIT, halve, interpolate, lean, round_and_clip
+from .linear_shrinkage import BLOCK, average_row, find_shares, shrink_rows
 from .planes import Bytes, Floats, Geometry, Table
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
@@ -114,24 +115,50 @@ def rows_in(
     geometry: Geometry,
     base_level: int,
     previous: Words,
+    before: Words,
     state: Floats,
     coefficients: Floats,
+    energies: Floats,
+    decay: np.float32,
     rows: tuple[int, int],
-    line: Floats,
+    scratch: Floats,
     sums: Words,
 ) -> None:
-    """Band-pass the base rows rows[0]..rows[1]."""
-    width = previous.shape[1]
+    """Band-pass the base rows rows[0]..rows[1]; unless `energies` are empty, average them too.
+
+    `before` is the base plane before `previous`, and becomes the present one; it may be `previous` itself
+    where there are no energies.
+    """
+    height, width = previous.shape
     now = sums[1, :width]
+    line, passed, changes = scratch[0], scratch[1], scratch[2]
     scale = np.float32(1.0 / UNIT)
     for y in range(rows[0], rows[1]):
-        before = previous[y]
+        last, older = previous[y], before[y]
         base_row(luma, geometry, base_level, y, sums[0], now)
+        if energies.size > 0:
+            if y % BLOCK == 0:
+                passed[: width + BLOCK] = np.float32(0.0)
+                changes[: width + BLOCK] = np.float32(0.0)
+            for x in range(width):
+                step = np.float32(now[x]) - np.float32(last[x])
+                change = scale * (step - (np.float32(last[x]) - np.float32(older[x])))
+                line[x] = scale * step
+                changes[x] += change * change
+        else:
+            for x in range(width):
+                line[x] = scale * (np.float32(now[x]) - np.float32(last[x]))
         for x in range(width):
-            line[x] = scale * (np.float32(now[x]) - np.float32(before[x]))
-            before[x] = now[x]
+            older[x] = now[x]
         for k in range(state.shape[0]):
             section_step(line, state[k, 0, y], state[k, 1, y], coefficients[k])
+        if energies.size > 0:
+            band = state[-1, 0, y]
+            for x in range(width):
+                passed[x] += band[x] * band[x]
+            if y % BLOCK == BLOCK - 1 or y == height - 1:
+                average_row(passed, decay, energies[0, y // BLOCK])
+                average_row(changes, decay, energies[1, y // BLOCK])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -250,8 +277,14 @@ def step_serial(
     geometry: Geometry,
     base_level: int,
     previous: Words,
+    before: Words,
     state: Floats,
     coefficients: Floats,
+    energies: Floats,
+    decay: np.float32,
+    noise: np.float32,
+    shares: Floats,
+    shown: Floats,
     levels: Floats,
     shapes: Table,
     weights: Floats,
@@ -260,13 +293,31 @@ def step_serial(
     sums: Words,
 ) -> None:
     """Do a whole frame in this thread."""
-    band = state[-1, 0]
-    everything = (0, band.shape[0])
+    everything = (0, previous.shape[0])
+    lines = scratch[0]
     top = level_plane(levels, shapes[0])
-    rows_in(luma, geometry, base_level, previous, state, coefficients, everything, scratch[0, 0], sums[0])
-    reduce_rows(band, top, 0, top.shape[0], scratch[0, 0])
-    collapse(levels, shapes, weights, scratch[0, 0])
-    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, scratch[0])
+    rows_in(
+        luma,
+        geometry,
+        base_level,
+        previous,
+        before,
+        state,
+        coefficients,
+        energies,
+        decay,
+        everything,
+        lines,
+        sums[0],
+    )
+    band = state[-1, 0]
+    if energies.size > 0:
+        find_shares(energies, noise, shares, lines)
+        shrink_rows(band, shares, everything, lines[0], shown)
+        band = shown
+    reduce_rows(band, top, 0, top.shape[0], lines[0])
+    collapse(levels, shapes, weights, lines[0])
+    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, lines)
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
@@ -276,8 +327,14 @@ def step_parallel(
     geometry: Geometry,
     base_level: int,
     previous: Words,
+    before: Words,
     state: Floats,
     coefficients: Floats,
+    energies: Floats,
+    decay: np.float32,
+    noise: np.float32,
+    shares: Floats,
+    shown: Floats,
     levels: Floats,
     shapes: Table,
     weights: Floats,
@@ -285,17 +342,37 @@ def step_parallel(
     scratch: Floats,
     sums: Words,
 ) -> None:
-    """Do a whole frame with one thread a block of rows; the same sums in the same order, so the same bits."""
-    band = state[-1, 0]
+    """Do a whole frame with one thread a part of the rows; the same sums in the same order, so the same bits."""
     top = level_plane(levels, shapes[0])
-    blocks = len(scratch)
-    height, cells = len(band), len(top)
-    for b in prange(blocks):
-        rows = (height * b // blocks, height * (b + 1) // blocks)
-        rows_in(luma, geometry, base_level, previous, state, coefficients, rows, scratch[b, 0], sums[b])
-    for b in prange(blocks):
-        reduce_rows(band, top, cells * b // blocks, cells * (b + 1) // blocks, scratch[b, 0])
+    parts = len(scratch)
+    height, cells = len(previous), len(top)
+    blocks = (height + BLOCK - 1) // BLOCK
+    for p in prange(parts):
+        rows = (blocks * p // parts * BLOCK, min(blocks * (p + 1) // parts * BLOCK, height))
+        rows_in(
+            luma,
+            geometry,
+            base_level,
+            previous,
+            before,
+            state,
+            coefficients,
+            energies,
+            decay,
+            rows,
+            scratch[p],
+            sums[p],
+        )
+    band = state[-1, 0]
+    if energies.size > 0:
+        find_shares(energies, noise, shares, scratch[0])
+        for p in prange(parts):
+            rows = (height * p // parts, height * (p + 1) // parts)
+            shrink_rows(band, shares, rows, scratch[p, 0], shown)
+        band = shown
+    for p in prange(parts):
+        reduce_rows(band, top, cells * p // parts, cells * (p + 1) // parts, scratch[p, 0])
     collapse(levels, shapes, weights, scratch[0, 0])
-    for b in prange(blocks):
-        rows = (height * b // blocks, height * (b + 1) // blocks)
-        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[b])
+    for p in prange(parts):
+        rows = (height * p // parts, height * (p + 1) // parts)
+        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[p])
