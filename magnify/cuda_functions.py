@@ -11,9 +11,11 @@ from typing import Any
 
 from numba import cuda, float32
 
-from . import formulas
+from . import formulas, riesz_formulas
 
 STEP_COLUMNS = 6
+# How far a filter of 13 taps reaches.
+REACH = 6
 
 
 def on_device(formula: Any) -> Any:
@@ -27,6 +29,7 @@ lean = on_device(formulas.lean.py_func)
 interpolate = on_device(formulas.interpolate.py_func)
 cubic_weights = on_device(formulas.cubic_weights.py_func)
 round_and_clip = on_device(formulas.round_and_clip.py_func)
+_weigh_13 = on_device(riesz_formulas.weigh_13.py_func)
 
 
 @on_device
@@ -80,4 +83,34 @@ def halved_tile(tile: Any, y: int, x: int) -> Any:
         halve(a[x + 1], b[x + 1], c[x + 1], d[x + 1]),
         halve(a[x + 2], b[x + 2], c[x + 2], d[x + 2]),
         halve(a[x + 3], b[x + 3], c[x + 3], d[x + 3]),
+    )
+
+
+@on_device
+def weigh_column(tile: Any, y: int, x: int, taps: Any) -> Any:
+    """Filter down column x of a tile; row y is the first of 13."""
+    return _weigh_13(
+        tile[y + 6, x],
+        tile[y + 5, x] + tile[y + 7, x],
+        tile[y + 4, x] + tile[y + 8, x],
+        tile[y + 3, x] + tile[y + 9, x],
+        tile[y + 2, x] + tile[y + 10, x],
+        tile[y + 1, x] + tile[y + 11, x],
+        tile[y, x] + tile[y + 12, x],
+        taps,
+    )
+
+
+@on_device
+def weigh_row(tile: Any, y: int, x: int, taps: Any) -> Any:
+    """Filter along row y of a tile; column x is the first of 13."""
+    return _weigh_13(
+        tile[y, x + 6],
+        tile[y, x + 5] + tile[y, x + 7],
+        tile[y, x + 4] + tile[y, x + 8],
+        tile[y, x + 3] + tile[y, x + 9],
+        tile[y, x + 2] + tile[y, x + 10],
+        tile[y, x + 1] + tile[y, x + 11],
+        tile[y, x] + tile[y, x + 12],
+        taps,
     )

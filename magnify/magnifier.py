@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,9 @@ class Magnifier:
         stabilize: bool = False,
         threads: int = 1,
     ) -> None:
-        self._device = _choose_device(device, method, stabilize=stabilize)
+        if method not in METHODS:
+            raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
+        self._device = _choose_device(device, stabilize=stabilize)
         check_range("factor", factor, low=0.0, high=MAX_FACTOR)
         check_range("cutoff_wavelength_px", cutoff_wavelength_px, low=0.0, high=1e6)
         check_whole("base_level", base_level, low=0, high=1)
@@ -191,7 +193,8 @@ class Magnifier:
 
         None where it cannot be told: for linear, and before the first frame.
         """
-        return None if self._engine is None else self._engine.noise_px
+        engine = self._engine if self._cuda is None else self._cuda.engine
+        return None if engine is None else engine.noise_px
 
     @property
     def threads(self) -> int:
@@ -206,38 +209,27 @@ class Magnifier:
 
     def _make_plain_engine(self, shape: tuple[int, int]) -> Engine:
         if self._method == "riesz":
-            return RieszEngine(
-                shape,
-                band_pass=self._band_pass,
-                fps=self._fps,
-                high_hz=self._high_hz,
-                factor=self._factor,
-                base_level=self._base_level,
-            )
-        return LinearEngine(
-            shape,
-            band_pass=self._band_pass,
-            factor=self._factor,
-            base_level=self._base_level,
-            cutoff_wavelength_px=self._cutoff,
-            threads=self._threads,
-        )
+            return RieszEngine(shape, **self._engine_options())
+        return LinearEngine(shape, threads=self._threads, **self._engine_options())
+
+    def _engine_options(self) -> dict[str, Any]:
+        """Give what the method's engine takes besides size, threads and streams, on the CPU and on a GPU."""
+        options = {
+            "band_pass": self._band_pass,
+            "factor": self._factor,
+            "base_level": self._base_level,
+        }
+        if self._method == "riesz":
+            return options | {"fps": self._fps, "high_hz": self._high_hz}
+        return options | {"cutoff_wavelength_px": self._cutoff}
 
     def _make_cuda_streams(self, clocks: list[StreamClock]) -> CudaStreams:
         from .cuda_linear import CudaLinearEngine
+        from .cuda_riesz import CudaRieszEngine
         from .cuda_streams import CudaStreams
 
-        return CudaStreams(
-            clocks,
-            make_engine=partial(
-                CudaLinearEngine,
-                streams=len(clocks),
-                band_pass=self._band_pass,
-                factor=self._factor,
-                base_level=self._base_level,
-                cutoff_wavelength_px=self._cutoff,
-            ),
-        )
+        make = partial(CudaRieszEngine if self._method == "riesz" else CudaLinearEngine, streams=len(clocks))
+        return CudaStreams(clocks, make_engine=partial(make, **self._engine_options()))
 
     def _readable(self, luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give the frame as it is if the kernels can read it in place, otherwise a packed copy."""
@@ -253,17 +245,14 @@ class Magnifier:
         return self._packed
 
 
-def _choose_device(device: Device, method: Method, *, stabilize: bool) -> Literal["cpu", "cuda"]:
-    """Check method and device and decide what "auto" means; CUDA is not looked for unless it is wanted."""
-    if method not in METHODS:
-        raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
+def _choose_device(device: Device, *, stabilize: bool) -> Literal["cpu", "cuda"]:
+    """Check the device and decide what "auto" means; CUDA is not looked for unless it is wanted."""
     if device not in DEVICES:
         raise MagnifyError(f"device is {device!r}; this version has 'cpu', 'cuda' and 'auto'")
-    cpu_only = "riesz" if method == "riesz" else "stabilize" if stabilize else None
-    if device == "cpu" or (device == "auto" and cpu_only):
+    if device == "cpu" or (device == "auto" and stabilize):
         return "cpu"
-    if cpu_only:
-        raise MagnifyError(f"device is {device!r}; {cpu_only} runs on the CPU only, give 'cpu' or 'auto'")
+    if stabilize:
+        raise MagnifyError(f"device is {device!r}; stabilize runs on the CPU only, give 'cpu' or 'auto'")
     from .cuda_device import what_is_missing
 
     missing = what_is_missing()

@@ -16,6 +16,7 @@ shrunk. Motion clearly above the noise passes as it is: a smaller factor for all
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -30,19 +31,53 @@ _AVERAGE_SECONDS = 0.5
 _CLEAR = 1.5
 
 
+@dataclass(frozen=True)
+class NoiseModel:
+    """What a temporal filter makes of noise, at a frame every `dt` seconds.
+
+    `share` is the variance of what passes over that of the steps' changes; what is shrunk is what does not
+    stand out of `held` times the latter. `bend` is the steps' changes of motion in the middle of the band.
+    """
+
+    share: float
+    held: float
+    bend: float
+
+    def noise_px(self, passed: Floats, field: Floats, energies: Floats) -> float:
+        """Estimate how far noise alone displaces what is in `field`, rms of both axes.
+
+        `passed` and `field` [2 axes, h, w] are what the temporal filter and the shrinkage let pass,
+        `energies` [2, h, w] the averages; there may be more axes before h.
+        """
+        share = np.hypot(*field) / np.maximum(np.hypot(*passed), 1e-12)
+        # Motion in the middle of the band changes the steps too, a little.
+        changes = np.maximum(energies[1] - self.bend * energies[0], 0.0)
+        return float(np.sqrt(np.mean(share**2 * self.share * changes)))
+
+
+def model_noise(band_pass: BandPass, *, dt: float, high_hz: float) -> NoiseModel:
+    """Compute what a filter makes of noise; `high_hz` is the high edge of its band."""
+    share = band_pass.noise_share(dt=dt)
+    # The high edge of a Butterworth band-pass is at half the power.
+    clear = 1.5 / (share * 8.0 * math.sin(math.pi * high_hz * dt) ** 4)
+    noise = share / 6.0 / band_pass.gain**2
+    bend = band_pass.gain**2 * (2.0 * math.sin(band_pass.middle * dt / 2.0)) ** 4
+    return NoiseModel(noise, noise if clear > _CLEAR * MOTION_RATIO else 0.0, bend)
+
+
+def decay_of(dt: float) -> float:
+    """Compute the share of a frame in the averages, `dt` seconds after the last one."""
+    return 1.0 - math.exp(-dt / _AVERAGE_SECONDS)
+
+
 class Shrinkage:
     """State of one stream: on a grid [h, w], averages of what passed and of the steps' changes."""
 
-    def __init__(self, grid: tuple[int, int], *, band_pass: BandPass, dt: float, high_hz: float) -> None:
+    def __init__(self, grid: tuple[int, int], *, noise: NoiseModel) -> None:
         self.field = np.zeros((2, *grid), np.float32)
         self._before = np.zeros((2, *grid), np.float32)
         self._energies = np.zeros((2, *grid), np.float32)
-        share = band_pass.noise_share(dt=dt)
-        # The high edge of a Butterworth band-pass is at half the power.
-        clear = 1.5 / (share * 8.0 * math.sin(math.pi * high_hz * dt) ** 4)
-        self._noise = share / 6.0 / band_pass.gain**2
-        self._bend = band_pass.gain**2 * (2.0 * math.sin(band_pass.middle * dt / 2.0)) ** 4
-        self._shrinks = clear > _CLEAR * MOTION_RATIO
+        self._noise = noise
 
     @property
     def state_bytes(self) -> int:
@@ -59,17 +94,15 @@ class Shrinkage:
 
         `cells` holds the displacements since the last frame in its first two planes; it is used up.
         """
-        decay = np.float32(1.0 - math.exp(-dt / _AVERAGE_SECONDS))
-        noise = np.float32(self._noise if self._shrinks else 0.0)
-        shrink(state, cells, self._before, self._energies, decay, noise, self.field, line)
+        if dt == 0.0:
+            # A frame given again, or two of one time: no step that the next one's could have changed from.
+            return
+        decay, held = np.float32(decay_of(dt)), np.float32(self._noise.held)
+        shrink(state, cells, self._before, self._energies, decay, held, self.field, line)
 
     def noise_px(self, state: Floats) -> float:
         """Estimate how far noise alone displaces the picture in `field`, rms of both axes."""
-        passed = np.hypot(*state[:, 0])
-        share = np.hypot(*self.field) / np.maximum(passed, 1e-12)
-        # Motion in the middle of the band changes the steps too, a little.
-        changes = np.maximum(self._energies[1] - self._bend * self._energies[0], 0.0)
-        return float(np.sqrt(np.mean(share**2 * self._noise * changes)))
+        return self._noise.noise_px(state[:, 0], self.field, self._energies)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

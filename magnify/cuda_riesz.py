@@ -1,0 +1,149 @@
+"""The Riesz engine on a CUDA device: what `riesz.py` does, for one stream or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+from . import cuda_riesz_kernels as kernels
+from . import cuda_warp_kernels as warp
+from .cuda_device import DeviceFrames, blocks
+from .cuda_engine import CudaEngine
+from .cuda_functions import REACH
+from .riesz import evidence_weights, octave_sizes
+from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
+from .riesz_shrinkage import decay_of, model_noise
+from .temporal import BandPass
+
+# Threads of a block: of a tile, and of the pixels that are moved.
+TILE_THREADS = 256
+MOVE_BLOCK = (32, 8)
+
+
+class CudaRieszEngine(CudaEngine):
+    """State of `streams` streams of one size `shape` (height, width); other arguments as of RieszEngine."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        *,
+        streams: int,
+        band_pass: BandPass,
+        fps: float,
+        high_hz: float,
+        factor: float,
+        base_level: int,
+    ) -> None:
+        super().__init__(shape, streams=streams, band_pass=band_pass, step_columns=kernels.RIESZ_STEP_COLUMNS)
+        self._amplitude = np.float32(factor * band_pass.gain)
+        self._noise = model_noise(band_pass, dt=1.0 / fps, high_hz=high_hz)
+        self._which = 0
+        sizes = octave_sizes(shape)
+        self._coarsest = sizes[LAST_LEVEL]
+        self._grid = sizes[GRID_LEVEL]
+        shapes, plane_size = _lay_out(sizes[1:])
+        table, band_size, sums_size, self._tiles = _level_table(sizes, shapes, base_level)
+        cells = self._grid[0] * self._grid[1]
+        order = len(band_pass.sections)
+        # Zeros and not bare memory: what is forgotten is multiplied by zero, and 0 times NaN is NaN.
+        self._bands = cuda.to_device(np.zeros((streams, 2, band_size), np.float32))
+        self._state = cuda.to_device(np.zeros((streams, order, 2, 2, cells), np.float32))
+        self._memory = cuda.to_device(np.zeros((streams, 4, cells), np.float32))
+        self._planes = cuda.device_array((streams, plane_size), np.float32)
+        self._sums = cuda.device_array((streams, sums_size), np.float32)
+        self._field = cuda.device_array((streams, 2, cells), np.float32)
+        source = (streams, shape[0] + 2 * REACH, shape[1] + 2 * REACH)
+        self._source = cuda.device_array(source, np.float32)
+        self._shapes = cuda.to_device(shapes)
+        self._table = cuda.to_device(table)
+        self._weights = cuda.to_device(evidence_weights(base_level))
+
+    @property
+    def filter_bytes(self) -> int:
+        """Bytes that each frame reads from the last one and writes for the next, of all streams."""
+        return int(self._state.nbytes + self._memory.nbytes + self._bands.nbytes // 2)
+
+    @property
+    def _scratch_bytes(self) -> int:
+        scratch = (self._planes, self._sums, self._field, self._source)
+        # Of the bands there are two sets, of which one is written while the other is read.
+        return int(self._bands.nbytes // 2) + sum(int(array.nbytes) for array in scratch)
+
+    @property
+    def noise_px(self) -> float:
+        """How far noise alone moves what is shown, estimated from all streams: pixels, rms."""
+        passed = self._state.copy_to_host()[:, -1, :, 0]
+        field, memory = self._field.copy_to_host(), self._memory.copy_to_host()
+        noise = self._noise.noise_px(*(np.moveaxis(a, 1, 0) for a in (passed, field, memory[:, 2:])))
+        return float(self._amplitude) * noise
+
+    def _write_steps(self, dts: Sequence[float | None]) -> None:
+        super()._write_steps(dts)
+        self._which = 1 - self._which
+        for row, dt in zip(self._steps, dts, strict=True):
+            row[:, kernels.DECAY] = 0.0 if dt is None else decay_of(dt)
+            row[:, kernels.WHICH] = self._which
+
+    def _launch(self, luma: DeviceFrames, out: DeviceFrames, stream: Any) -> None:
+        count, grid = self.streams, self._grid
+        halve_grid = (
+            blocks(self._coarsest[1], kernels.HALVE_COLUMNS),
+            blocks(self._coarsest[0], kernels.HALVE_ROWS),
+            count,
+        )
+        cell_grid = (blocks(grid[1], kernels.CELL_COLUMNS), blocks(grid[0], kernels.CELL_ROWS), count)
+        height, width = self._source.shape[1:]
+        spline_grid = (blocks(width, warp.SPLINE_COLUMNS), blocks(height, warp.SPLINE_ROWS), count)
+        move_grid = (blocks(self.shape[1], MOVE_BLOCK[0]), blocks(self.shape[0], MOVE_BLOCK[1]), count)
+        kernels.halve_thrice[halve_grid, TILE_THREADS, stream](
+            luma.flat, luma.geometry, self._planes, self._shapes
+        )
+        kernels.compare[(self._tiles, count), TILE_THREADS, stream](
+            luma.flat,
+            luma.geometry,
+            self._planes,
+            self._bands,
+            self._steps_there,
+            self._table,
+            self._weights,
+            self._sums,
+        )
+        kernels.follow[cell_grid, TILE_THREADS, stream](
+            self._sums, self._table, grid, self._state, self._memory, self._steps_there
+        )
+        kernels.hold_back[cell_grid, TILE_THREADS, stream](
+            self._state, self._memory, grid, np.float32(self._noise.held), self._field
+        )
+        warp.fit_spline[spline_grid, TILE_THREADS, stream](luma.flat, luma.geometry, self._source)
+        warp.move[move_grid, MOVE_BLOCK, stream](
+            self._source, self._field, grid, -self._amplitude, out.flat, out.geometry
+        )
+
+
+def _lay_out(sizes: list[tuple[int, int]]) -> tuple[NDArray[np.int32], int]:
+    """Lay planes one after the other: int32 [n, 3] of offset, height and width, and the whole size."""
+    ends = np.cumsum([0, *(height * width for height, width in sizes)])
+    return np.array([(at, *size) for at, size in zip(ends, sizes, strict=False)], np.int32), int(ends[-1])
+
+
+def _level_table(
+    sizes: list[tuple[int, int]], shapes: NDArray[np.int32], base_level: int
+) -> tuple[NDArray[np.int32], int, int, int]:
+    """Fill the levels' table, and count what all bands take, what all sums take, and the tiles."""
+    rows = []
+    band = sums = tiles = 0
+    for level in range(base_level, LAST_LEVEL + 1):
+        height, width = sizes[level]
+        plane = -1 if level == 0 else int(shapes[level - 1, 0])
+        span, coarser = 1 << max(GRID_LEVEL - level, 0), int(level > GRID_LEVEL)
+        summed = sizes[max(level, GRID_LEVEL)]
+        across = blocks(width, kernels.BAND_COLUMNS)
+        rows.append((plane, band, height, width, span, coarser, sums, *summed, tiles, across))
+        band += height * width
+        sums += 5 * summed[0] * summed[1]
+        tiles += across * blocks(height, kernels.BAND_ROWS)
+    return np.array(rows, np.int32), band, sums, tiles
