@@ -23,6 +23,12 @@ Band = Annotated[
 Method = Annotated[
     str, typer.Option(metavar="NAME", help="Magnification engine: linear (fastest) or riesz (truest).")
 ]
+Denoise = Annotated[
+    bool,
+    typer.Option(
+        "--denoise/--no-denoise", help="Magnify only what stands out of the noise that the stream shows."
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

@@ -15,6 +15,7 @@ from .options import (
     DEFAULT_BAND_HZ,
     DEFAULT_FACTOR,
     Band,
+    Denoise,
     DetectorModel,
     Device,
     Factor,
@@ -63,6 +64,7 @@ def watch(
         ),
     ] = "auto",
     device: Device = "cpu",
+    denoise: Denoise = True,
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
@@ -105,7 +107,7 @@ def watch(
 
     with ExitStack() as stack:
         display = make_display(json_lines=json_lines, quiet=quiet)
-        magnification = Magnification(factor, band, method, device)
+        magnification = Magnification(factor, band, method, device, denoise=denoise)
         show = None
         if window:
             from .window import Window

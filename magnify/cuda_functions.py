@@ -29,6 +29,9 @@ lean = on_device(formulas.lean.py_func)
 interpolate = on_device(formulas.interpolate.py_func)
 cubic_weights = on_device(formulas.cubic_weights.py_func)
 round_and_clip = on_device(formulas.round_and_clip.py_func)
+above_noise = on_device(formulas.above_noise.py_func)
+lean_of = on_device(formulas.lean_of.py_func)
+between = on_device(formulas.between.py_func)
 _weigh_13 = on_device(riesz_formulas.weigh_13.py_func)
 
 

@@ -14,9 +14,9 @@ from . import cuda_warp_kernels as warp
 from .cuda_device import DeviceFrames, blocks
 from .cuda_engine import CudaEngine
 from .cuda_functions import REACH
+from .noise import NoiseModel, decay_of
 from .riesz import evidence_weights, octave_sizes
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
-from .riesz_shrinkage import decay_of, model_noise
 from .temporal import BandPass
 
 # Threads of a block: of a tile, and of the pixels that are moved.
@@ -33,14 +33,13 @@ class CudaRieszEngine(CudaEngine):
         *,
         streams: int,
         band_pass: BandPass,
-        fps: float,
-        high_hz: float,
         factor: float,
         base_level: int,
+        noise: NoiseModel,
     ) -> None:
         super().__init__(shape, streams=streams, band_pass=band_pass, step_columns=kernels.RIESZ_STEP_COLUMNS)
         self._amplitude = np.float32(factor * band_pass.gain)
-        self._noise = model_noise(band_pass, dt=1.0 / fps, high_hz=high_hz)
+        self._noise = noise
         self._which = 0
         sizes = octave_sizes(shape)
         self._coarsest = sizes[LAST_LEVEL]

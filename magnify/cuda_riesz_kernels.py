@@ -21,6 +21,7 @@ from . import riesz_formulas
 from .cuda_functions import (
     REACH,
     STEP_COLUMNS,
+    above_noise,
     clamp,
     coefficients,
     halved_luma,
@@ -64,7 +65,6 @@ _turned = on_device(riesz_formulas.turned.py_func)
 _stiffness = on_device(riesz_formulas.stiffness.py_func)
 _solve = on_device(riesz_formulas.solve.py_func)
 _average = on_device(riesz_formulas.average.py_func)
-_above_noise = on_device(riesz_formulas.above_noise.py_func)
 
 
 @on_device
@@ -325,6 +325,6 @@ def hold_back(state: Any, memory: Any, grid: Any, noise: Any, field: Any) -> Non
                 continue
             y, x = top + row, left + column
             if y < grid[0] and x < grid[1]:
-                share = _above_noise(motion[row, column], smooth, noise)
+                share = above_noise(motion[row, column], smooth, noise)
                 field[stream, 0, y * grid[1] + x] = share * passed[0, 0, y * grid[1] + x]
                 field[stream, 1, y * grid[1] + x] = share * passed[1, 0, y * grid[1] + x]

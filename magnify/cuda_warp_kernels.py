@@ -14,9 +14,11 @@ from numba import cuda, float32, int32
 from . import riesz_formulas
 from .cuda_functions import (
     REACH,
+    between,
     clamp,
     cubic_weights,
     interpolate,
+    lean_of,
     on_device,
     round_and_clip,
     weigh_column,
@@ -29,9 +31,7 @@ SPLINE_ROWS, SPLINE_COLUMNS = 32, 64
 _TILE = (SPLINE_ROWS + 2 * REACH, SPLINE_COLUMNS + 2 * REACH)
 _LINES = (SPLINE_ROWS, _TILE[1])
 
-_lean_of = on_device(riesz_formulas.lean_of.py_func)
 _displaced = on_device(riesz_formulas.displaced.py_func)
-_between = on_device(riesz_formulas.between.py_func)
 
 
 @on_device
@@ -78,13 +78,13 @@ def move(source: Any, field: Any, grid: Any, amplitude: Any, out: Any, out_geome
     row, beside = y // 4, clamp(y // 4 + 2 * (y % 4 // 2) - 1, grid[0])
     column, aside = x // 4, clamp(x // 4 + 2 * (x % 4 // 2) - 1, grid[1])
     near, far = row * grid[1], beside * grid[1]
-    down_share, right_share = _lean_of(y % 4), _lean_of(x % 4)
-    right = _between(
+    down_share, right_share = lean_of(y % 4), lean_of(x % 4)
+    right = between(
         _displaced(field[stream, 0, near + column], field[stream, 0, far + column], down_share, amplitude),
         _displaced(field[stream, 0, near + aside], field[stream, 0, far + aside], down_share, amplitude),
         right_share,
     )
-    down = _between(
+    down = between(
         _displaced(field[stream, 1, near + column], field[stream, 1, far + column], down_share, amplitude),
         _displaced(field[stream, 1, near + aside], field[stream, 1, far + aside], down_share, amplitude),
         right_share,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
 from .formulas import TAPS, UNIT, halve, interpolate, lean, round_and_clip
-from .linear_shrinkage import BLOCK, average_row, find_shares, shrink_rows
-from .planes import Bytes, Floats, Geometry, Table
+from .linear_shrinkage import BLOCK, Gate, average_row, find_shares, shrink_rows
+from .planes import Bytes, Floats, Geometry, Table, Words
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
-
-Words = NDArray[np.uint16]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -114,29 +111,23 @@ def rows_in(
     luma: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
-    before: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
-    energies: Floats,
-    decay: np.float32,
     rows: tuple[int, int],
     scratch: Floats,
     sums: Words,
 ) -> None:
-    """Band-pass the base rows rows[0]..rows[1]; unless `energies` are empty, average them too.
-
-    `before` is the base plane before `previous`, and becomes the present one; it may be `previous` itself
-    where there are no energies.
-    """
-    height, width = previous.shape
+    """Band-pass the base rows rows[0]..rows[1], and average what the gate needs."""
+    height, width = gate.previous.shape
     now = sums[1, :width]
     line, passed, changes = scratch[0], scratch[1], scratch[2]
+    closes = gate.shares.size > 0
     scale = np.float32(1.0 / UNIT)
     for y in range(rows[0], rows[1]):
-        last, older = previous[y], before[y]
+        last, older = gate.previous[y], gate.before[y]
         base_row(luma, geometry, base_level, y, sums[0], now)
-        if energies.size > 0:
+        if closes:
             if y % BLOCK == 0:
                 passed[: width + BLOCK] = np.float32(0.0)
                 changes[: width + BLOCK] = np.float32(0.0)
@@ -152,13 +143,13 @@ def rows_in(
             older[x] = now[x]
         for k in range(state.shape[0]):
             section_step(line, state[k, 0, y], state[k, 1, y], coefficients[k])
-        if energies.size > 0:
+        if closes:
             band = state[-1, 0, y]
             for x in range(width):
                 passed[x] += band[x] * band[x]
             if y % BLOCK == BLOCK - 1 or y == height - 1:
-                average_row(passed, decay, energies[0, y // BLOCK])
-                average_row(changes, decay, energies[1, y // BLOCK])
+                average_row(passed, gate.decay, gate.energies[0, y // BLOCK])
+                average_row(changes, gate.decay, gate.energies[1, y // BLOCK])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -276,15 +267,9 @@ def step_serial(
     out: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
-    before: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
-    energies: Floats,
-    decay: np.float32,
-    noise: np.float32,
-    shares: Floats,
-    shown: Floats,
     levels: Floats,
     shapes: Table,
     weights: Floats,
@@ -293,28 +278,15 @@ def step_serial(
     sums: Words,
 ) -> None:
     """Do a whole frame in this thread."""
-    everything = (0, previous.shape[0])
+    everything = (0, gate.previous.shape[0])
     lines = scratch[0]
     top = level_plane(levels, shapes[0])
-    rows_in(
-        luma,
-        geometry,
-        base_level,
-        previous,
-        before,
-        state,
-        coefficients,
-        energies,
-        decay,
-        everything,
-        lines,
-        sums[0],
-    )
+    rows_in(luma, geometry, base_level, gate, state, coefficients, everything, lines, sums[0])
     band = state[-1, 0]
-    if energies.size > 0:
-        find_shares(energies, noise, shares, lines)
-        shrink_rows(band, shares, everything, lines[0], shown)
-        band = shown
+    if gate.shares.size > 0:
+        find_shares(gate, lines)
+        shrink_rows(band, gate, everything, lines[0])
+        band = gate.shown
     reduce_rows(band, top, 0, top.shape[0], lines[0])
     collapse(levels, shapes, weights, lines[0])
     rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, lines)
@@ -326,15 +298,9 @@ def step_parallel(
     out: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
-    before: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
-    energies: Floats,
-    decay: np.float32,
-    noise: np.float32,
-    shares: Floats,
-    shown: Floats,
     levels: Floats,
     shapes: Table,
     weights: Floats,
@@ -342,34 +308,21 @@ def step_parallel(
     scratch: Floats,
     sums: Words,
 ) -> None:
-    """Do a whole frame with one thread a part of the rows; the same sums in the same order, so the same bits."""
+    """Do a whole frame with one thread a part of the rows; the same sums in the same order: the same bits."""
     top = level_plane(levels, shapes[0])
     parts = len(scratch)
-    height, cells = len(previous), len(top)
+    height, cells = len(gate.previous), len(top)
     blocks = (height + BLOCK - 1) // BLOCK
     for p in prange(parts):
         rows = (blocks * p // parts * BLOCK, min(blocks * (p + 1) // parts * BLOCK, height))
-        rows_in(
-            luma,
-            geometry,
-            base_level,
-            previous,
-            before,
-            state,
-            coefficients,
-            energies,
-            decay,
-            rows,
-            scratch[p],
-            sums[p],
-        )
+        rows_in(luma, geometry, base_level, gate, state, coefficients, rows, scratch[p], sums[p])
     band = state[-1, 0]
-    if energies.size > 0:
-        find_shares(energies, noise, shares, scratch[0])
+    if gate.shares.size > 0:
+        find_shares(gate, scratch[0])
         for p in prange(parts):
             rows = (height * p // parts, height * (p + 1) // parts)
-            shrink_rows(band, shares, rows, scratch[p, 0], shown)
-        band = shown
+            shrink_rows(band, gate, rows, scratch[p, 0])
+        band = gate.shown
     for p in prange(parts):
         reduce_rows(band, top, cells * p // parts, cells * (p + 1) // parts, scratch[p, 0])
     collapse(levels, shapes, weights, scratch[0, 0])

@@ -13,6 +13,7 @@ from .checks import check_luma, check_out, check_range, check_whole
 from .clock import StreamClock
 from .errors import MagnifyError
 from .linear import LinearEngine
+from .noise import model_noise
 from .riesz import RieszEngine
 from .stabilizer import POSE_ORDER, POSE_WARM_SHARE, Engine, StabilizedEngine
 from .temporal import Temporal, design_band_pass
@@ -53,6 +54,10 @@ class Magnifier:
     "acceleration" (Zhang et al. 2017) is blind to motion of constant speed, for faces that also move at
     large; the band tells it its middle only. "iir" is the pair of low-passes of Wu et al. 2012, the broadest.
 
+    `denoise` magnifies only what stands out of the noise, whose level is told from the stream itself, place
+    by place: what strays from frame to frame is noise, what takes a course is motion. Motion that does not
+    stand out is lost with it, and comes back with False.
+
     `stabilize` is for a camera or a head that sways: the whole picture's slow motion is taken out before and
     put back after, so that it is not magnified; its motion within the band is. Costs as much again as riesz.
 
@@ -82,6 +87,7 @@ class Magnifier:
         temporal: Temporal = "butterworth",
         order: int = 1,
         stabilize: bool = False,
+        denoise: bool = True,
         threads: int = 1,
     ) -> None:
         if method not in METHODS:
@@ -98,8 +104,8 @@ class Magnifier:
         if stabilize:
             self._pose_band_pass = design_band_pass(band_hz, fps=fps, order=max(order, POSE_ORDER))
         self._clock = StreamClock(fps=fps)
-        self._fps = float(fps)
-        self._high_hz = float(band_hz[1])
+        noise = model_noise(self._band_pass, dt=1.0 / fps, high_hz=band_hz[1])
+        self._noise = noise if denoise else noise.unheld()
         self._method = method
         self._factor = float(factor)
         self._base_level = base_level
@@ -218,10 +224,9 @@ class Magnifier:
             "band_pass": self._band_pass,
             "factor": self._factor,
             "base_level": self._base_level,
+            "noise": self._noise,
         }
-        if self._method == "riesz":
-            return options | {"fps": self._fps, "high_hz": self._high_hz}
-        return options | {"cutoff_wavelength_px": self._cutoff}
+        return options if self._method == "riesz" else options | {"cutoff_wavelength_px": self._cutoff}
 
     def _make_cuda_streams(self, clocks: list[StreamClock]) -> CudaStreams:
         from .cuda_linear import CudaLinearEngine

@@ -23,11 +23,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .noise import NoiseModel
 from .planes import Floats, Table, flat_plane, plane_geometry
 from .riesz_bands import analyse
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
 from .riesz_motion import follow
-from .riesz_shrinkage import Shrinkage, model_noise
+from .riesz_shrinkage import Shrinkage
 from .riesz_warp import move
 from .spline import spline_room
 from .temporal import BandPass
@@ -47,10 +48,9 @@ class RieszEngine:
         shape: tuple[int, int],
         *,
         band_pass: BandPass,
-        fps: float,
-        high_hz: float,
         factor: float,
         base_level: int,
+        noise: NoiseModel,
     ) -> None:
         self.shape = shape
         self._band_pass = band_pass
@@ -68,7 +68,6 @@ class RieszEngine:
         self._cells = np.zeros((2, 5, *grid), np.float32)
         self._state = np.zeros((len(band_pass.sections), 2, 2, *grid), np.float32)
         self._scratch = np.zeros((_SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
-        noise = model_noise(band_pass, dt=1.0 / fps, high_hz=high_hz)
         self._shrinkage = Shrinkage((grid[0], grid[1]), noise=noise)
         self._whole = np.zeros((2, shape[1]), np.int32)
 

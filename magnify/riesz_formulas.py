@@ -40,9 +40,6 @@ _FLOOR = 0.1
 _RELATIVE_FLOOR = 0.003
 # No motion from one frame to the next is larger in what is to be magnified; a cut of the scene would be.
 _MAX_STEP_PX = 4.0
-# Ratios up to the first are noise, from the second on motion: averages over so many seconds and cells stray
-# by a tenth or two.
-_NOISE_RATIO, MOTION_RATIO = 1.3, 2.2
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -125,28 +122,7 @@ def average(old: Number, right: Number, down: Number, decay: Number) -> Number:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def above_noise(passed: Number, changes: Number, noise: Number) -> Number:
-    """Compute the share, 0 to 1, of what passed that stands out of `noise` times the steps' changes."""
-    low, width = np.float32(_NOISE_RATIO) * noise, np.float32(MOTION_RATIO - _NOISE_RATIO) * noise
-    # Nothing over nothing is nothing: a picture that stands still.
-    over = (passed - low * changes) / (width * changes + np.float32(1e-20))
-    return min(max(over, np.float32(0.0)), np.float32(1.0))
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def lean_of(phase: int) -> Number:
-    """Compute how much of a pixel, row or column 0 to 3 of its cell, is the neighbouring cell's."""
-    return np.float32(abs(2 * phase - 3)) * np.float32(0.125)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
 def displaced(near: Number, far: Number, share: Number, amplitude: Number) -> Number:
     """Compute `amplitude` times what lies between two cells, `share` of it the far one's, limited."""
     own, its, limit = amplitude * (np.float32(1.0) - share), amplitude * share, np.float32(LIMIT_PX)
     return min(max(own * near + its * far, -limit), limit)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def between(near: Number, far: Number, share: Number) -> Number:
-    """Compute what lies between two cells, `share` of it the far one's."""
-    return near + share * (far - near)

@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .formulas import between, lean_of
 from .planes import Bytes, Floats, Geometry, repeat_edges
-from .riesz_formulas import between, displaced, lean_of
+from .riesz_formulas import displaced
 from .spline import fit_spline, read_row, round_row
 
 

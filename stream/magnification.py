@@ -12,6 +12,7 @@ import numpy as np
 from magnifyme.magnify import Magnifier
 from magnifyme.magnify.magnifier import Device, Method
 from magnifyme.magnify.temporal import Temporal
+from magnifyme.models.recipe import Recipe
 
 # Of a frame's time, so much may go into magnifying what is shown: as much again goes into the face and the
 # events, and a machine has other work.
@@ -33,6 +34,12 @@ class Magnification:
     device: str = "cpu"
     stabilize: bool = False
     temporal: str = "butterworth"
+    denoise: bool = True
+
+    @classmethod
+    def learned(cls, recipe: Recipe, *, device: str = "cpu") -> Magnification:
+        """Give what a classifier was trained on."""
+        return cls(recipe.factor, recipe.band_hz, recipe.method, device, denoise=False)
 
     def carried_by(self, fps: float) -> bool:
         """Tell whether `fps` frames a second are enough for the band."""
@@ -62,6 +69,7 @@ class Magnification:
             device=cast("Device", self.device),
             stabilize=self.stabilize,
             temporal=cast("Temporal", self.temporal),
+            denoise=self.denoise,
         )
 
 

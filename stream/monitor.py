@@ -111,8 +111,7 @@ class Monitor(Closing):
             self.magnification = wanted.settled(fps=fps, size=(CROP_SIZE, CROP_SIZE))
             if wanted.method == "auto" and self.magnification.method == "linear":
                 self._warnings.append(_TOO_SLOW_FOR_RIESZ)
-            recipe = self.classifier.recipe
-            learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
+            learned = Magnification.learned(self.classifier.recipe, device=self.magnification.device)
             self.learned = learned if learned.carried_by(fps) else None
             self.pipeline = FacePipeline(
                 self.detector,

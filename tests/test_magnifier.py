@@ -86,7 +86,7 @@ def test_equals_the_oracle_at_any_size(
 ) -> None:
     """Odd, prime, portrait and one-pixel pictures are magnified by the same formula as all others."""
     frames = noise_clip(rng, count=9, shape=shape)
-    out = magnify_frames(frames, fps=30, factor=6, band_hz=BAND, base_level=base_level)
+    out = magnify_frames(frames, fps=30, factor=6, band_hz=BAND, base_level=base_level, denoise=False)
     true = naive_magnify.magnify(frames, fps=30, factor=6, band_hz=BAND, base_level=base_level)
     assert np.abs(out - true).max() < 0.501
 
@@ -100,7 +100,13 @@ def test_equals_the_oracle_for_every_option(
     frames = noise_clip(rng, count=25, shape=(40, 50))
     times = np.cumsum(rng.choice([0.8, 1.0, 2.0, 3.0, 0.0], len(frames))) / fps
     magnifier = Magnifier(
-        fps=fps, factor=8, band_hz=BAND, order=order, base_level=base_level, cutoff_wavelength_px=cutoff
+        fps=fps,
+        factor=8,
+        band_hz=BAND,
+        order=order,
+        base_level=base_level,
+        cutoff_wavelength_px=cutoff,
+        denoise=False,
     )
     out = np.array([magnifier(frame, time=float(t)) for frame, t in zip(frames, times, strict=True)])
     true = naive_magnify.magnify(
@@ -114,6 +120,67 @@ def test_equals_the_oracle_for_every_option(
         order=order,
     )
     assert np.abs(out - true).max() < 0.502
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (37, 53), (64, 48)])
+@pytest.mark.parametrize(("fps", "order", "base_level"), [(30.0, 1, 1), (60.0, 2, 0), (200.0, 1, 1)])
+def test_noise_is_held_back_as_the_oracle_does(
+    rng: np.random.Generator, shape: tuple[int, int], fps: float, order: int, base_level: int
+) -> None:
+    """Place by place, with dropped, late and repeated frames: what does not stand out is not magnified."""
+    count = round(fps)
+    times = np.cumsum(rng.choice([0.8, 1.0, 2.0, 0.0], count, p=[0.3, 0.4, 0.2, 0.1])) / fps
+    # From the left, where there is noise only, to the right, where there is hardly any.
+    share = np.linspace(0, 1, shape[1])
+    course = 12 * share * np.sin(2 * np.pi * MIDDLE_HZ * times)[:, None, None]
+    noise = 4 * (1 - share) * rng.standard_normal((count, *shape))
+    frames = np.clip(np.rint(rng.integers(60, 190, shape) + course + noise), 0, 255).astype(np.uint8)
+    magnifier = Magnifier(fps=fps, factor=8, band_hz=BAND, order=order, base_level=base_level)
+    out = np.array([magnifier(frame, time=float(t)) for frame, t in zip(frames, times, strict=True)])
+    impulse = np.eye(1, 20 * count, 1).T
+    even = [k / fps for k in range(len(impulse))]
+    passed = naive_magnify.band_pass(impulse, times=even, band_hz=BAND, fps=fps, order=order)
+    held, free = (
+        naive_magnify.magnify(
+            frames,
+            fps=fps,
+            factor=8,
+            band_hz=BAND,
+            times=times.tolist(),
+            base_level=base_level,
+            order=order,
+            noise=noise,
+        )
+        for noise in (float((passed**2).sum()) / 6, 0.0)
+    )
+    assert np.abs(out - held).max() < 0.51
+    if shape[1] > 1 and shape[0] > 3:
+        assert np.abs(held - free).max() > 5.0
+
+
+@pytest.mark.parametrize("factor", [10.0, 50.0])
+def test_noise_of_a_still_scene_is_not_magnified(factor: float) -> None:
+    """Missed otherwise: a picture that boils, five or ten times as noisy as what the camera sent."""
+    frames = Texture(2).clip(np.zeros(90), sigma=2.0)
+    out = magnify_frames(frames, fps=30, factor=factor, band_hz=BAND)
+    plain = magnify_frames(frames, fps=30, factor=factor, band_hz=BAND, denoise=False)
+    noise, held, boiling = (clip[45:].std(axis=0).mean() for clip in (frames, out, plain))
+    assert held < 1.1 * noise
+    assert boiling > 2.0 * noise
+
+
+def test_clear_motion_passes_the_noise_gate_whole() -> None:
+    """Motion that stands out of the noise is magnified as if there were none."""
+    texture, t = Texture(3), np.arange(90) / 30.0
+    xs = 0.08 * np.sin(2 * np.pi * MIDDLE_HZ * t)
+    frames = texture.clip(xs, sigma=1.0)
+    late = slice(45, None)
+    gains = []
+    for denoise in (True, False):
+        out = magnify_frames(frames, fps=30, factor=10, band_hz=BAND, denoise=denoise)
+        moved = [texture.displacement(o, near=11 * x) for x, o in zip(xs, out, strict=True)]
+        gains.append(abs(response(np.array(moved)[late], t[late], MIDDLE_HZ)) / 0.08)
+    assert gains[0] > 0.98 * gains[1]
 
 
 def test_keeps_its_precision_where_the_band_is_far_below_the_rate(rng: np.random.Generator) -> None:
@@ -324,7 +391,7 @@ def test_a_crop_takes_far_less_than_a_frame_period_and_allocates_nothing(rng: np
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000
-    assert magnifier.state_bytes < 4 * 256 * 256
+    assert magnifier.state_bytes < 5 * 256 * 256
 
 
 @pytest.mark.parametrize(
