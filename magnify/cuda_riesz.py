@@ -19,9 +19,8 @@ from .riesz import evidence_weights, octave_sizes
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
 from .temporal import BandPass
 
-# Threads of a block: of a tile, and of the pixels that are moved.
+# Threads of a block.
 TILE_THREADS = 256
-MOVE_BLOCK = (32, 8)
 
 
 class CudaRieszEngine(CudaEngine):
@@ -97,7 +96,7 @@ class CudaRieszEngine(CudaEngine):
         cell_grid = (blocks(grid[1], kernels.CELL_COLUMNS), blocks(grid[0], kernels.CELL_ROWS), count)
         height, width = self._source.shape[1:]
         spline_grid = (blocks(width, warp.SPLINE_COLUMNS), blocks(height, warp.SPLINE_ROWS), count)
-        move_grid = (blocks(self.shape[1], MOVE_BLOCK[0]), blocks(self.shape[0], MOVE_BLOCK[1]), count)
+        move_grid = (blocks(self.shape[1], warp.MOVE_COLUMNS), blocks(self.shape[0], warp.MOVE_ROWS), count)
         kernels.halve_thrice[halve_grid, TILE_THREADS, stream](
             luma.flat, luma.geometry, self._planes, self._shapes
         )
@@ -118,7 +117,7 @@ class CudaRieszEngine(CudaEngine):
             self._state, self._memory, grid, np.float32(self._noise.held), self._field
         )
         warp.fit_spline[spline_grid, TILE_THREADS, stream](luma.flat, luma.geometry, self._source)
-        warp.move[move_grid, MOVE_BLOCK, stream](
+        warp.move[move_grid, TILE_THREADS, stream](
             self._source, self._field, grid, -self._amplitude, out.flat, out.geometry
         )
 

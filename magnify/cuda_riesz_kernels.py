@@ -194,20 +194,20 @@ def compare(
     level = 0
     while level + 1 < table.shape[0] and cuda.blockIdx.x >= table[level + 1, FIRST]:
         level += 1
-    at = table[level]
-    height, width = at[HEIGHT], at[WIDTH]
-    number = cuda.blockIdx.x - at[FIRST]
-    top, left = number // at[ACROSS] * BAND_ROWS, number % at[ACROSS] * BAND_COLUMNS
+    height, width, span = table[level, HEIGHT], table[level, WIDTH], table[level, SPAN]
+    plane_at, band_at = table[level, PLANE], table[level, BAND]
+    number, across = cuda.blockIdx.x - table[level, FIRST], table[level, ACROSS]
+    top, left = number // across * BAND_ROWS, number % across * BAND_COLUMNS
     which = int32(steps[stream, 0, WHICH])
     band, before = bands[stream, which], bands[stream, 1 - which]
     reach = _BLUR + _DERIVE
     for i in range(thread, _PLANE_TILE[0] * _PLANE_TILE[1], threads):
         row, column = i // _PLANE_TILE[1], i % _PLANE_TILE[1]
         y, x = clamp(top - reach + row, height), clamp(left - reach + column, width)
-        if at[PLANE] < 0:
+        if plane_at < 0:
             tile[row, column] = float32(luma[stream * geometry[3] + y * geometry[2] + x])
         else:
-            tile[row, column] = planes[stream, at[PLANE] + y * width + x]
+            tile[row, column] = planes[stream, plane_at + y * width + x]
     cuda.syncthreads()
     for i in range(thread, _BAND_LINES[1] * _BAND_LINES[2], threads):
         row, column = i // _BAND_LINES[2], i % _BAND_LINES[2]
@@ -217,7 +217,7 @@ def compare(
         row, column = i // _BAND_TILE[1], i % _BAND_TILE[1]
         y, x = top - _DERIVE + row, left - _DERIVE + column
         at_x = clamp(x, width)
-        cell = at[BAND] + clamp(y, height) * width + at_x
+        cell = band_at + clamp(y, height) * width + at_x
         now, then = _blur_row(lines, row, at_x - left + reach), before[cell]
         added[row, column] = now + then
         apart[row, column] = now - then
@@ -233,19 +233,19 @@ def compare(
     for i in range(thread, BAND_ROWS * BAND_COLUMNS, threads):
         _evidence(added, apart, lines, i // BAND_COLUMNS, i % BAND_COLUMNS, products)
     cuda.syncthreads()
-    span = at[SPAN]
     rows, columns = BAND_ROWS // span, BAND_COLUMNS // span
+    sum_height, sum_width = table[level, SUM_HEIGHT], table[level, SUM_WIDTH]
     for i in range(thread, 5 * rows * columns, threads):
         c, row, column = i // (rows * columns), i // columns % rows, i % columns
         y, x = top // span + row, left // span + column
-        if y >= at[SUM_HEIGHT] or x >= at[SUM_WIDTH]:
+        if y >= sum_height or x >= sum_width:
             continue
         total = float32(0.0)
         for a in range(row * span, min((row + 1) * span, height - top)):
             for b in range(column * span, min((column + 1) * span, width - left)):
                 total += products[c, a, b]
         share = float32(0.5) * weights[level, 0] if c < 2 else float32(0.25) * weights[level, 1]
-        sums[stream, at[SUMS] + (c * at[SUM_HEIGHT] + y) * at[SUM_WIDTH] + x] = share * total
+        sums[stream, table[level, SUMS] + (c * sum_height + y) * sum_width + x] = share * total
 
 
 @cuda.jit(fastmath=True)
@@ -262,17 +262,14 @@ def follow(sums: Any, table: Any, grid: Any, state: Any, memory: Any, steps: Any
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     top, left = cuda.blockIdx.y * CELL_ROWS, cuda.blockIdx.x * CELL_COLUMNS
     for c in range(5):
-        for i in range(thread, _CELL_TILE[0] * _CELL_TILE[1], threads):
-            row, column = i // _CELL_TILE[1], i % _CELL_TILE[1]
-            y, x = clamp(top - REACH + row, grid[0]), clamp(left - REACH + column, grid[1])
-            total = float32(0.0)
-            for level in range(table.shape[0]):
-                at = table[level]
-                total += sums[
-                    stream,
-                    at[SUMS] + (c * at[SUM_HEIGHT] + (y >> at[COARSER])) * at[SUM_WIDTH] + (x >> at[COARSER]),
-                ]
-            tile[row, column] = total
+        for level in range(table.shape[0]):
+            width, coarser = table[level, SUM_WIDTH], table[level, COARSER]
+            first = table[level, SUMS] + c * table[level, SUM_HEIGHT] * width
+            for i in range(thread, _CELL_TILE[0] * _CELL_TILE[1], threads):
+                row, column = i // _CELL_TILE[1], i % _CELL_TILE[1]
+                y, x = clamp(top - REACH + row, grid[0]), clamp(left - REACH + column, grid[1])
+                total = tile[row, column] if level > 0 else float32(0.0)
+                tile[row, column] = total + sums[stream, first + (y >> coarser) * width + (x >> coarser)]
         _smooth_columns(tile, lines)
         for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
             row, column = i // CELL_COLUMNS, i % CELL_COLUMNS

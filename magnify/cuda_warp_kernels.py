@@ -25,8 +25,9 @@ from .cuda_functions import (
     weigh_row,
 )
 
-# Coefficients that a block makes.
+# What a block makes: coefficients, pixels.
 SPLINE_ROWS, SPLINE_COLUMNS = 32, 64
+MOVE_ROWS, MOVE_COLUMNS = 8, 32
 
 _TILE = (SPLINE_ROWS + 2 * REACH, SPLINE_COLUMNS + 2 * REACH)
 _LINES = (SPLINE_ROWS, _TILE[1])
@@ -35,9 +36,24 @@ _displaced = on_device(riesz_formulas.displaced.py_func)
 
 
 @on_device
-def _read_row(source: Any, stream: int, y: int, a: int, b: int, c: int, d: int, weights: Any) -> Any:
-    """Interpolate between columns a to d of a row of coefficients."""
-    row = source[stream, clamp(y, source.shape[1])]
+def _motion(field: Any, grid: Any, amplitude: Any, y: int, x: int) -> Any:
+    """Interpolate one axis of the field, cells [h w], at a pixel, times `amplitude`."""
+    # The cell that covers the pixel, and the one on the pixel's side of it, both ways.
+    near, far = y // 4 * grid[1], clamp(y // 4 + 2 * (y % 4 // 2) - 1, grid[0]) * grid[1]
+    column, aside = x // 4, clamp(x // 4 + 2 * (x % 4 // 2) - 1, grid[1])
+    share = lean_of(y % 4)
+    return between(
+        _displaced(field[near + column], field[far + column], share, amplitude),
+        _displaced(field[near + aside], field[far + aside], share, amplitude),
+        lean_of(x % 4),
+    )
+
+
+@on_device
+def _read_row(source: Any, y: int, x: int, weights: Any) -> Any:
+    """Interpolate four coefficients of row y, the first at column x."""
+    row, width = source[clamp(y, source.shape[0])], source.shape[1]
+    a, b, c, d = clamp(x, width), clamp(x + 1, width), clamp(x + 2, width), clamp(x + 3, width)
     return interpolate(row[a], row[b], row[c], row[d], weights)
 
 
@@ -69,37 +85,24 @@ def fit_spline(luma: Any, geometry: Any, source: Any) -> None:
 
 @cuda.jit(fastmath=True)
 def move(source: Any, field: Any, grid: Any, amplitude: Any, out: Any, out_geometry: Any) -> None:
-    """Read pixels from where `amplitude` times the field says; a thread a pixel, blocks [x, y, stream]."""
-    (x, y), stream = cuda.grid(2), cuda.blockIdx.z
-    height, width, pitch, plane = out_geometry
-    if y >= height or x >= width:
-        return
-    # The cell that covers the pixel, and the one on the pixel's side of it, both ways.
-    row, beside = y // 4, clamp(y // 4 + 2 * (y % 4 // 2) - 1, grid[0])
-    column, aside = x // 4, clamp(x // 4 + 2 * (x % 4 // 2) - 1, grid[1])
-    near, far = row * grid[1], beside * grid[1]
-    down_share, right_share = lean_of(y % 4), lean_of(x % 4)
-    right = between(
-        _displaced(field[stream, 0, near + column], field[stream, 0, far + column], down_share, amplitude),
-        _displaced(field[stream, 0, near + aside], field[stream, 0, far + aside], down_share, amplitude),
-        right_share,
-    )
-    down = between(
-        _displaced(field[stream, 1, near + column], field[stream, 1, far + column], down_share, amplitude),
-        _displaced(field[stream, 1, near + aside], field[stream, 1, far + aside], down_share, amplitude),
-        right_share,
-    )
-    whole_right, whole_down = int32(math.floor(right)), int32(math.floor(down))
-    across = cubic_weights(right - float32(whole_right))
-    # Beyond the six that `fit_spline` adds, coefficients repeat.
-    first, left = y + whole_down + REACH - 1, x + whole_right + REACH - 1
-    a, b = clamp(left, source.shape[2]), clamp(left + 1, source.shape[2])
-    c, d = clamp(left + 2, source.shape[2]), clamp(left + 3, source.shape[2])
-    value = interpolate(
-        _read_row(source, stream, first, a, b, c, d, across),
-        _read_row(source, stream, first + 1, a, b, c, d, across),
-        _read_row(source, stream, first + 2, a, b, c, d, across),
-        _read_row(source, stream, first + 3, a, b, c, d, across),
-        cubic_weights(down - float32(whole_down)),
-    )
-    out[stream * plane + y * pitch + x] = round_and_clip(value)
+    """Read pixels from where `amplitude` times the field says; a block a tile, blocks [x, y, stream]."""
+    stream = cuda.blockIdx.z
+    first_y, first_x = cuda.blockIdx.y * MOVE_ROWS, cuda.blockIdx.x * MOVE_COLUMNS
+    for i in range(cuda.threadIdx.x, MOVE_ROWS * MOVE_COLUMNS, cuda.blockDim.x):
+        y, x = first_y + i // MOVE_COLUMNS, first_x + i % MOVE_COLUMNS
+        if y >= out_geometry[0] or x >= out_geometry[1]:
+            continue
+        right = _motion(field[stream, 0], grid, amplitude, y, x)
+        down = _motion(field[stream, 1], grid, amplitude, y, x)
+        whole_right, whole_down = int32(math.floor(right)), int32(math.floor(down))
+        across = cubic_weights(right - float32(whole_right))
+        # Beyond the six that `fit_spline` adds, coefficients repeat.
+        top, left = y + whole_down + REACH - 1, x + whole_right + REACH - 1
+        value = interpolate(
+            _read_row(source[stream], top, left, across),
+            _read_row(source[stream], top + 1, left, across),
+            _read_row(source[stream], top + 2, left, across),
+            _read_row(source[stream], top + 3, left, across),
+            cubic_weights(down - float32(whole_down)),
+        )
+        out[stream * out_geometry[3] + y * out_geometry[2] + x] = round_and_clip(value)
