@@ -17,6 +17,8 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from .cuda_device import DeviceFrames, Launcher, is_page_locked, page_locked
+from .cuda_functions import DECAY, KEEP
+from .noise import decay_of
 from .temporal import BandPass
 
 
@@ -95,7 +97,8 @@ class CudaEngine(ABC):
                 row.fill(0.0)
             else:
                 row[:, :5] = self._band_pass.coefficients(dt=dt)
-                row[:, 5] = 1.0
+                row[:, KEEP] = 1.0
+                row[:, DECAY] = decay_of(dt)
 
     def _make_room(self) -> DeviceFrames:
         height, width = self.shape

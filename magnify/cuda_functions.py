@@ -1,8 +1,8 @@
 """What the CUDA kernels of both engines call: formulas compiled for the device, and clamped reads.
 
 In every array on the device streams lie one after the other. A row of the table `steps` [streams, order,
-columns] holds a section's five coefficients and what its past is multiplied by, 0 to forget it; an engine
-may add columns. Nothing is cached on disk: Numba would not notice an edited formula.
+columns] holds a section's five coefficients, what its past is multiplied by, 0 to forget it, and the frame's
+share in the averages; an engine may add columns. Nothing is cached on disk: Numba would not notice an edited formula.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from numba import cuda, float32
 
 from . import formulas, riesz_formulas
 
-STEP_COLUMNS = 6
+KEEP, DECAY = 5, 6
+STEP_COLUMNS = 7
 # How far a filter of 13 taps reaches.
 REACH = 6
 
@@ -32,6 +33,7 @@ round_and_clip = on_device(formulas.round_and_clip.py_func)
 above_noise = on_device(formulas.above_noise.py_func)
 lean_of = on_device(formulas.lean_of.py_func)
 between = on_device(formulas.between.py_func)
+pool = on_device(formulas.pool.py_func)
 _weigh_13 = on_device(riesz_formulas.weigh_13.py_func)
 
 

@@ -1,7 +1,8 @@
-"""The CUDA kernels of the linear engine: four launches a frame, for any number of streams at once.
+"""The CUDA kernels of the linear engine: five launches a frame, for any number of streams at once.
 
-    filter_base    luma -> half size -> band-pass, a thread a cell; the last section's v is the result
-    halve_twice    band-passed plane -> levels 1 and 2, through shared memory
+    filter_base    luma -> half size -> band-pass; the last section's v is the result; averages of blocks
+    hold_back      what passed -> what of it stands out of the noise
+    halve_twice    what is shown -> levels 1 and 2, through shared memory
     sum_coarse     levels 3.. made, weighted and added up by one block a stream (0.4 % of the pixels at 1080p)
     add_change     levels 2, 1 and the base added up in shared memory -> full size -> luma, clipped
 
@@ -18,6 +19,10 @@ from numba import cuda, float32
 
 from . import formulas
 from .cuda_functions import (
+    DECAY,
+    KEEP,
+    above_noise,
+    between,
     clamp,
     coefficients,
     halve,
@@ -25,10 +30,13 @@ from .cuda_functions import (
     halved_tile,
     interpolate,
     lean,
+    lean_of,
     on_device,
     pass_section,
+    pool,
     round_and_clip,
 )
+from .linear_shrinkage import BLOCK
 
 # Cells of the level that a block makes: of level 2, and of the base. The latter are multiples of 4.
 HALVE_ROWS, HALVE_COLUMNS = 8, 16
@@ -37,6 +45,8 @@ TILE_ROWS, TILE_COLUMNS = 16, 32
 _HALO = 2
 
 _FINE = (2 * HALVE_ROWS + 2, 2 * HALVE_COLUMNS + 2)
+_TILE_BLOCKS = (TILE_ROWS // BLOCK, TILE_COLUMNS // BLOCK)
+_TILE_SHARES = (_TILE_BLOCKS[0] + 2, _TILE_BLOCKS[1] + 2)
 _TILE_0 = (TILE_ROWS + 2 * _HALO, TILE_COLUMNS + 2 * _HALO)
 _TILE_1 = (TILE_ROWS // 2 + 2 * _HALO, TILE_COLUMNS // 2 + 2 * _HALO)
 _TILE_2 = (TILE_ROWS // 4 + 2 * _HALO, TILE_COLUMNS // 4 + 2 * _HALO)
@@ -93,40 +103,125 @@ def _between_rows(tile: Any, row: int, column: int, side: int, amplitude: Any) -
 
 @cuda.jit(fastmath=True)
 def filter_base(
-    luma: Any, geometry: Any, base_level: int, base: Any, previous: Any, state: Any, steps: Any
+    luma: Any,
+    geometry: Any,
+    base_level: int,
+    base: Any,
+    previous: Any,
+    state: Any,
+    energies: Any,
+    steps: Any,
 ) -> None:
-    """Make the base [streams, h w] of luma and band-pass it; a thread a cell, blocks [x, y, stream].
+    """Make the base [streams, 2, h w] of luma and band-pass it; a block a tile of it, blocks [x, y, stream].
 
     `geometry` is height, width, and the distances between rows and between streams of `luma`; `base` is h, w.
+    `previous` is the last frame's base and that of the one before it. `energies` [streams, 2, h' w'] are the
+    averages of what passed and of the steps' changes, of blocks of cells.
     """
-    (x, y), stream = cuda.grid(2), cuda.blockIdx.z
-    if y >= base[0] or x >= base[1]:
-        return
-    cell = y * base[1] + x
-    if base_level == 0:
-        now = float32(luma[stream * geometry[3] + y * geometry[2] + x]) * float32(formulas.UNIT)
-    else:
-        now = halved_luma(luma, geometry, stream, y, x)
-    keep = steps[stream, 0, 5]
-    change = keep * float32(1.0 / formulas.UNIT) * (now - float32(previous[stream, cell]))
-    previous[stream, cell] = np.uint16(now)
-    for k in range(steps.shape[1]):
-        v, e, change = pass_section(
-            keep * state[stream, k, 0, cell],
-            keep * state[stream, k, 1, cell],
-            change,
-            coefficients(steps, stream, k),
-        )
-        state[stream, k, 0, cell] = v
-        state[stream, k, 1, cell] = e
+    passed = cuda.shared.array((TILE_ROWS, TILE_COLUMNS), float32)
+    changed = cuda.shared.array((TILE_ROWS, TILE_COLUMNS), float32)
+    stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
+    top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
+    keep, decay = steps[stream, 0, KEEP], steps[stream, 0, DECAY]
+    for i in range(thread, TILE_ROWS * TILE_COLUMNS, threads):
+        row, column = i // TILE_COLUMNS, i % TILE_COLUMNS
+        y, x = top + row, left + column
+        # What lies outside of the picture is nothing to its blocks.
+        passed[row, column] = changed[row, column] = float32(0.0)
+        if y >= base[0] or x >= base[1]:
+            continue
+        cell = y * base[1] + x
+        if base_level == 0:
+            now = float32(luma[stream * geometry[3] + y * geometry[2] + x]) * float32(formulas.UNIT)
+        else:
+            now = halved_luma(luma, geometry, stream, y, x)
+        last, older = float32(previous[stream, 0, cell]), float32(previous[stream, 1, cell])
+        step = keep * float32(1.0 / formulas.UNIT) * (now - last)
+        turn = step - keep * float32(1.0 / formulas.UNIT) * (last - older)
+        previous[stream, 0, cell] = np.uint16(now)
+        # A frame of the same time is no step that the next one's could have changed from.
+        if decay > float32(0.0):
+            previous[stream, 1, cell] = np.uint16(last)
+        elif keep == float32(0.0):
+            previous[stream, 1, cell] = np.uint16(now)
+        for k in range(steps.shape[1]):
+            v, e, step = pass_section(
+                keep * state[stream, k, 0, cell],
+                keep * state[stream, k, 1, cell],
+                step,
+                coefficients(steps, stream, k),
+            )
+            state[stream, k, 0, cell] = v
+            state[stream, k, 1, cell] = e
+        band = state[stream, steps.shape[1] - 1, 0, cell]
+        passed[row, column], changed[row, column] = band * band, turn * turn
+    cuda.syncthreads()
+    rows, columns = (base[0] + BLOCK - 1) // BLOCK, (base[1] + BLOCK - 1) // BLOCK
+    for i in range(thread, _TILE_BLOCKS[0] * _TILE_BLOCKS[1], threads):
+        row, column = i // _TILE_BLOCKS[1], i % _TILE_BLOCKS[1]
+        y, x = top // BLOCK + row, left // BLOCK + column
+        if y >= rows or x >= columns:
+            continue
+        power = change = float32(0.0)
+        for a in range(row * BLOCK, (row + 1) * BLOCK):
+            for b in range(column * BLOCK, (column + 1) * BLOCK):
+                power += passed[a, b]
+                change += changed[a, b]
+        own = energies[stream]
+        at = y * columns + x
+        own[0, at] = keep * own[0, at] + decay * (power - keep * own[0, at])
+        own[1, at] = keep * own[1, at] + decay * (change - keep * own[1, at])
+
+
+@on_device
+def _pooled(plane: Any, rows: int, columns: int, y: int, x: int) -> Any:
+    """Smooth the blocks' averages [rows columns] at block (y, x)."""
+    here, above, below = y * columns, clamp(y - 1, rows) * columns, clamp(y + 1, rows) * columns
+    left, right = clamp(x - 1, columns), clamp(x + 1, columns)
+    return pool(
+        pool(plane[here + x], plane[above + x], plane[below + x]),
+        pool(plane[here + left], plane[above + left], plane[below + left]),
+        pool(plane[here + right], plane[above + right], plane[below + right]),
+    )
 
 
 @cuda.jit(fastmath=True)
-def halve_twice(state: Any, base: Any, levels: Any, shapes: Any) -> None:
-    """Make levels 1 and 2 of the band-passed plane; a block a tile of level 2, blocks [x, y, stream]."""
+def hold_back(base: Any, state: Any, energies: Any, noise: Any, shown: Any) -> None:
+    """Let pass what stands out of the noise, into `shown` [streams, h w]; blocks as of `filter_base`."""
+    shares = cuda.shared.array(_TILE_SHARES, float32)
+    stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
+    top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
+    rows, columns = (base[0] + BLOCK - 1) // BLOCK, (base[1] + BLOCK - 1) // BLOCK
+    for i in range(thread, _TILE_SHARES[0] * _TILE_SHARES[1], threads):
+        row, column = i // _TILE_SHARES[1], i % _TILE_SHARES[1]
+        y, x = clamp(top // BLOCK - 1 + row, rows), clamp(left // BLOCK - 1 + column, columns)
+        power = _pooled(energies[stream, 0], rows, columns, y, x)
+        shares[row, column] = above_noise(power, _pooled(energies[stream, 1], rows, columns, y, x), noise)
+    cuda.syncthreads()
+    for i in range(thread, TILE_ROWS * TILE_COLUMNS, threads):
+        row, column = i // TILE_COLUMNS, i % TILE_COLUMNS
+        y, x = top + row, left + column
+        if y >= base[0] or x >= base[1]:
+            continue
+        # The block that covers the cell, and the one on the cell's side of it, both ways.
+        near, far = row // BLOCK + 1, row // BLOCK + 2 * (row % BLOCK // 2)
+        beside, aside = column // BLOCK + 1, column // BLOCK + 2 * (column % BLOCK // 2)
+        lean_down = lean_of(row % BLOCK)
+        share = between(
+            between(shares[near, beside], shares[far, beside], lean_down),
+            between(shares[near, aside], shares[far, aside], lean_down),
+            lean_of(column % BLOCK),
+        )
+        cell = y * base[1] + x
+        shown[stream, cell] = share * state[stream, state.shape[1] - 1, 0, cell]
+
+
+@cuda.jit(fastmath=True)
+def halve_twice(shown: Any, base: Any, levels: Any, shapes: Any) -> None:
+    """Make levels 1 and 2 of what is shown; a block a tile of level 2, blocks [x, y, stream]."""
     fine = cuda.shared.array(_FINE, float32)
     stream = cuda.blockIdx.z
-    band, level = state[stream, state.shape[1] - 1, 0], levels[stream]
+    band, level = shown[stream], levels[stream]
     offset_1, height_1, width_1 = shapes[0, 0], shapes[0, 1], shapes[0, 2]
     offset_2, height_2, width_2 = shapes[1, 0], shapes[1, 1], shapes[1, 2]
     top, left = cuda.blockIdx.y * HALVE_ROWS, cuda.blockIdx.x * HALVE_COLUMNS
@@ -177,7 +272,7 @@ def add_change(
     out_geometry: Any,
     base_level: int,
     base: Any,
-    state: Any,
+    shown: Any,
     levels: Any,
     shapes: Any,
     weights: Any,
@@ -191,7 +286,7 @@ def add_change(
     tile_1 = cuda.shared.array(_TILE_1, float32)
     tile_0 = cuda.shared.array(_TILE_0, float32)
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
-    band, level = state[stream, state.shape[1] - 1, 0], levels[stream]
+    band, level = shown[stream], levels[stream]
     top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
     for i in range(thread, _TILE_2[0] * _TILE_2[1], threads):
         row, column = i // _TILE_2[1], i % _TILE_2[1]

@@ -14,7 +14,7 @@ from . import cuda_warp_kernels as warp
 from .cuda_device import DeviceFrames, blocks
 from .cuda_engine import CudaEngine
 from .cuda_functions import REACH
-from .noise import NoiseModel, decay_of
+from .noise import NoiseModel
 from .riesz import evidence_weights, octave_sizes
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
 from .temporal import BandPass
@@ -82,9 +82,7 @@ class CudaRieszEngine(CudaEngine):
     def _write_steps(self, dts: Sequence[float | None]) -> None:
         super()._write_steps(dts)
         self._which = 1 - self._which
-        for row, dt in zip(self._steps, dts, strict=True):
-            row[:, kernels.DECAY] = 0.0 if dt is None else decay_of(dt)
-            row[:, kernels.WHICH] = self._which
+        self._steps[:, :, kernels.WHICH] = self._which
 
     def _launch(self, luma: DeviceFrames, out: DeviceFrames, stream: Any) -> None:
         count, grid = self.streams, self._grid

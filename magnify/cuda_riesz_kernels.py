@@ -19,6 +19,8 @@ from numba import cuda, float32, int32
 
 from . import riesz_formulas
 from .cuda_functions import (
+    DECAY,
+    KEEP,
     REACH,
     STEP_COLUMNS,
     above_noise,
@@ -32,8 +34,8 @@ from .cuda_functions import (
     weigh_row,
 )
 
-DECAY, WHICH = STEP_COLUMNS, STEP_COLUMNS + 1
-RIESZ_STEP_COLUMNS = STEP_COLUMNS + 2
+WHICH = STEP_COLUMNS
+RIESZ_STEP_COLUMNS = STEP_COLUMNS + 1
 
 # What a block makes: pixels of level 3, of a level's band, cells of the grid.
 HALVE_ROWS, HALVE_COLUMNS = 4, 16
@@ -123,7 +125,7 @@ def _evidence(added: Any, apart: Any, lines: Any, row: int, column: int, product
 @on_device
 def _band_pass(state: Any, steps: Any, stream: int, cell: int, right: Any, down: Any) -> tuple[Any, Any]:
     """Step a cell's temporal filter by a displacement, and return what of both axes has passed."""
-    keep = steps[stream, 0, STEP_COLUMNS - 1]
+    keep = steps[stream, 0, KEEP]
     passed_right, passed_down = float32(0.0), float32(0.0)
     for k in range(steps.shape[1]):
         row, own = coefficients(steps, stream, k), state[stream, k]
@@ -274,7 +276,7 @@ def follow(sums: Any, table: Any, grid: Any, state: Any, memory: Any, steps: Any
         for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
             row, column = i // CELL_COLUMNS, i % CELL_COLUMNS
             smooth[c, row, column] = weigh_row(lines, row, column, riesz_formulas.SMOOTH)
-    keep, decay = steps[stream, 0, STEP_COLUMNS - 1], steps[stream, 0, DECAY]
+    keep, decay = steps[stream, 0, KEEP], steps[stream, 0, DECAY]
     for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
         row, column = i // CELL_COLUMNS, i % CELL_COLUMNS
         y, x = top + row, left + column

@@ -26,17 +26,18 @@ def signatures() -> dict[str, dict[str, Any]]:
     types: Any = numba.types
     picture, size, whole = types.uint8[::1], types.UniTuple(types.int64, 2), types.int64
     geometry, table, weights = types.UniTuple(types.int64, 4), types.int32[:, ::1], types.float32[::1]
-    previous, levels = types.uint16[:, ::1], types.float32[:, ::1]
+    previous, levels = types.uint16[:, :, ::1], types.float32[:, ::1]
     steps, state = types.float32[:, :, ::1], types.float32[:, :, :, ::1]
     number, plane, volume = types.float32, levels, steps
     return {
         "cuda_linear_kernels": {
-            "filter_base": (picture, geometry, whole, size, previous, state, steps),
-            "halve_twice": (state, size, levels, table),
+            "filter_base": (picture, geometry, whole, size, previous, state, steps, steps),
+            "hold_back": (size, state, steps, number, levels),
+            "halve_twice": (levels, size, levels, table),
             "sum_coarse": (levels, table, weights),
             "add_change": (
                 *(picture, picture, geometry, geometry, whole, size),
-                *(state, levels, table, weights, number),
+                *(levels, levels, table, weights, number),
             ),
         },
         "cuda_riesz_kernels": {

@@ -37,7 +37,6 @@ HERE = Path(__file__).parent
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator makes a Python thread of every thread of a block: spare it."""
     if config.ENABLE_CUDASIM:
-        monkeypatch.setattr(cuda_linear, "BASE_BLOCK", (8, 2))
         monkeypatch.setattr(cuda_linear, "TILE_THREADS", 8)
         monkeypatch.setattr(cuda_linear, "COARSE_THREADS", 8)
 
