@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
@@ -14,9 +13,9 @@ import numpy as np
 import pytest
 from numba import cuda
 from numba.core import config
-from numpy.typing import NDArray
 
 import naive_magnify
+from cuda_stage import OnDevice, apart, noise_clip
 from magnifyme.magnify import (
     BatchMagnifier,
     Magnifier,
@@ -24,74 +23,12 @@ from magnifyme.magnify import (
     bench,
     cuda_device,
     cuda_engine,
-    cuda_linear,
     magnify_frames,
 )
 
-Frames = NDArray[np.uint8]
 BAND = (1.0, 5.0)
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulator makes a Python thread of every thread of a block: spare it."""
-    if config.ENABLE_CUDASIM:
-        monkeypatch.setattr(cuda_linear, "BASE_BLOCK", (8, 2))
-        monkeypatch.setattr(cuda_linear, "TILE_THREADS", 8)
-        monkeypatch.setattr(cuda_linear, "COARSE_THREADS", 8)
-
-
-class OnDevice:
-    """An array on the device with any strides: the simulator's device is the host's memory."""
-
-    def __init__(self, array: Frames) -> None:
-        self.array = array
-        self.shape = array.shape
-        if config.ENABLE_CUDASIM:
-            self.__cuda_array_interface__ = array.__array_interface__
-            return
-        memory = array if array.base is None else array.base
-        self._memory = cuda.to_device(memory)
-        interface = dict(self._memory.__cuda_array_interface__)
-        offset = array.ctypes.data - memory.ctypes.data
-        interface |= {"shape": array.shape, "strides": array.strides}
-        interface["data"] = (interface["data"][0] + offset, False)
-        self.__cuda_array_interface__ = interface
-
-    def fetch(self) -> Frames:
-        """Bring what is there now back, with all of the memory about it."""
-        memory = self.array if self.array.base is None else self.array.base
-        if not config.ENABLE_CUDASIM:
-            memory[...] = self._memory.copy_to_host()
-        return memory
-
-
-@pytest.fixture
-def device_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Teach the simulator to view an array by its interface, which it cannot."""
-    if not config.ENABLE_CUDASIM:
-        return
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-
-    def view(interface: dict[str, Any], owner: Any) -> FakeCUDAArray:
-        (span,) = interface["shape"]
-        memory = (ctypes.c_uint8 * span).from_address(interface["data"][0])
-        return FakeCUDAArray(np.ctypeslib.as_array(memory))
-
-    interface = property(lambda array: array._ary.__array_interface__)
-    monkeypatch.setattr(FakeCUDAArray, "__cuda_array_interface__", interface, raising=False)
-    monkeypatch.setattr(cuda, "from_cuda_array_interface", view, raising=False)
-
-
-def noise_clip(rng: np.random.Generator, *, count: int, shape: tuple[int, ...]) -> Frames:
-    """Make unrelated frames, the hardest input there is for a comparison."""
-    return rng.integers(90, 166, (count, *shape)).astype(np.uint8)
-
-
-def apart(a: Any, b: Any) -> int:
-    """Tell by how many grey levels two pictures differ at most."""
-    return int(np.abs(np.asarray(a).astype(int) - b).max())
+pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 # The larger ones span several blocks, and levels of which each of the four kernels makes some.
@@ -329,9 +266,9 @@ def test_says_what_cuda_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_auto_takes_the_gpu_for_what_runs_there() -> None:
-    """`auto` magnifies on the GPU where it can, and riesz, which cannot, on the CPU."""
+    """`auto` magnifies on the GPU where it can, and what is to be stabilized, which cannot, on the CPU."""
     assert Magnifier(fps=30, device="auto").device == "cuda"
-    assert Magnifier(fps=30, device="auto", method="riesz").device == "cpu"
+    assert Magnifier(fps=30, device="auto", method="riesz").device == "cuda"
     assert Magnifier(fps=30, device="auto", stabilize=True).device == "cpu"
     with pytest.raises(MagnifyError, match="stabilize runs on the CPU only"):
         Magnifier(fps=30, device="cuda", stabilize=True)
@@ -393,10 +330,10 @@ def test_kernels_compile_to_single_precision_code_that_spills_nothing() -> None:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     compiled = json.loads(done.stdout)
+    linear = {"filter_base", "halve_twice", "sum_coarse", "add_change"}
+    riesz = {"halve_thrice", "compare", "follow", "hold_back", "fit_spline", "move"}
     assert {(entry["kernel"], entry["target"]) for entry in compiled} == {
-        (kernel, target)
-        for kernel in ("filter_base", "halve_twice", "sum_coarse", "add_change")
-        for target in ("sm_80", "sm_90")
+        (kernel, target) for kernel in linear | riesz for target in ("sm_80", "sm_90")
     }
     for entry in compiled:
         assert f".target {entry['target']}" in entry["ptx"]

@@ -341,7 +341,7 @@ def test_a_crop_takes_far_less_than_a_frame_period_and_allocates_nothing(rng: np
         ({"fps": 30, "factor": math.nan}, "factor is nan"),
         ({"fps": 30, "method": "magic"}, "this version has 'linear'"),
         ({"fps": 30, "device": "abacus"}, "this version has 'cpu', 'cuda' and 'auto'"),
-        ({"fps": 30, "device": "cuda", "method": "riesz"}, "riesz runs on the CPU only"),
+        ({"fps": 30, "device": "cuda", "stabilize": True}, "stabilize runs on the CPU only"),
         ({"fps": 30, "base_level": 2}, "base_level is 2"),
         ({"fps": 30, "order": 0}, "order is 0"),
         ({"fps": 30, "threads": 0}, "threads is 0"),
