@@ -33,7 +33,7 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Where to magnify: cpu, cuda (NVIDIA GPU, linear only), or auto (cuda if there is one).",
+        help="Where to magnify: cpu, cuda (NVIDIA GPU), or auto (cuda if there is one).",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is written if it exists.")]

@@ -2,7 +2,8 @@
 
 In every array on the device streams lie one after the other. A row of the table `steps` [streams, order,
 columns] holds a section's five coefficients, what its past is multiplied by, 0 to forget it, and the frame's
-share in the averages; an engine may add columns. Nothing is cached on disk: Numba would not notice an edited formula.
+share in the averages; an engine may add columns. Nothing is cached on disk: Numba would not notice an edited
+formula.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class CudaLinearEngine(CudaEngine):
             self._energies,
             self._steps_there,
         )
-        kernels.hold_back[tile_grid, TILE_THREADS, stream](
+        kernels.gate_base[tile_grid, TILE_THREADS, stream](
             self._base, self._state, self._energies, self._noise, self._shown
         )
         kernels.halve_twice[fine_grid, TILE_THREADS, stream](

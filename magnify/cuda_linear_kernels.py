@@ -1,7 +1,7 @@
 """The CUDA kernels of the linear engine: five launches a frame, for any number of streams at once.
 
     filter_base    luma -> half size -> band-pass; the last section's v is the result; averages of blocks
-    hold_back      what passed -> what of it stands out of the noise
+    gate_base      what passed -> what of it stands out of the noise
     halve_twice    what is shown -> levels 1 and 2, through shared memory
     sum_coarse     levels 3.. made, weighted and added up by one block a stream (0.4 % of the pixels at 1080p)
     add_change     levels 2, 1 and the base added up in shared memory -> full size -> luma, clipped
@@ -186,7 +186,7 @@ def _pooled(plane: Any, rows: int, columns: int, y: int, x: int) -> Any:
 
 
 @cuda.jit(fastmath=True)
-def hold_back(base: Any, state: Any, energies: Any, noise: Any, shown: Any) -> None:
+def gate_base(base: Any, state: Any, energies: Any, noise: Any, shown: Any) -> None:
     """Let pass what stands out of the noise, into `shown` [streams, h w]; blocks as of `filter_base`."""
     shares = cuda.shared.array(_TILE_SHARES, float32)
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x

@@ -64,7 +64,9 @@ class Magnifier:
     Linear only: `cutoff_wavelength_px` lets octaves of shorter wavelengths be magnified less (Wu et al.
     2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up. `threads` spreads
     a frame over that many on the CPU; one does 1080p in a millisecond or two, and on a busy machine waiting
-    for the others costs far more. `device` "cuda" magnifies on an NVIDIA GPU, "auto" does where there is one;
+    for the others costs far more.
+
+    `device` "cuda" magnifies on an NVIDIA GPU, "auto" does where there is one and `stabilize` is off;
     results differ from the CPU's by at most a grey level, where a sum is rounded otherwise.
 
     A change of the frames' size, time that runs backwards or a gap of more than half a second (or four
@@ -197,7 +199,8 @@ class Magnifier:
     def noise_px(self) -> float | None:
         """How far noise alone moves what is shown, estimated from the stream: pixels, rms over all places.
 
-        None where it cannot be told: for linear, and before the first frame.
+        None where it cannot be told: for linear, and before the first frame. On a GPU each asking costs a
+        download.
         """
         engine = self._engine if self._cuda is None else self._cuda.engine
         return None if engine is None else engine.noise_px

@@ -32,7 +32,7 @@ def signatures() -> dict[str, dict[str, Any]]:
     return {
         "cuda_linear_kernels": {
             "filter_base": (picture, geometry, whole, size, previous, state, steps, steps),
-            "hold_back": (size, state, steps, number, levels),
+            "gate_base": (size, state, steps, number, levels),
             "halve_twice": (levels, size, levels, table),
             "sum_coarse": (levels, table, weights),
             "add_change": (
