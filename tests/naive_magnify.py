@@ -113,7 +113,8 @@ def block_sums(plane: Floats) -> Floats:
     """Sum blocks of four by four."""
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % 4), (0, -width % 4)))
-    return padded.reshape(padded.shape[0] // 4, 4, -1, 4).sum(axis=(1, 3))
+    sums: Floats = padded.reshape(padded.shape[0] // 4, 4, -1, 4).sum(axis=(1, 3))
+    return sums
 
 
 def interpolation(n: int) -> Floats:
