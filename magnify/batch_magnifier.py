@@ -99,6 +99,13 @@ class BatchMagnifier:
         return [magnifier.warm for magnifier in self._magnifiers]
 
     @property
+    def noise_px(self) -> list[float | None]:
+        """How far noise alone moves what each stream shows, as a Magnifier tells it."""
+        if self._cuda is not None and self._cuda.engine is not None:
+            return [self._cuda.engine.noise_px(stream) for stream in range(len(self._magnifiers))]
+        return [magnifier.noise_px for magnifier in self._magnifiers]
+
+    @property
     def device(self) -> Literal["cpu", "cuda"]:
         """Where frames are magnified; of "auto", what it came to."""
         return self._magnifiers[0].device

@@ -55,9 +55,8 @@ class CudaEngine(ABC):
     @abstractmethod
     def _scratch_bytes(self) -> int: ...
 
-    @property
-    def noise_px(self) -> float | None:
-        """How far noise alone moves what is shown: pixels, rms; None where it cannot be told."""
+    def noise_px(self, stream: int) -> float | None:
+        """Estimate how far noise alone moves what a stream shows: px, rms; None where that cannot be told."""
         return None
 
     def step(self, luma: NDArray[np.uint8], *, dts: Sequence[float | None], out: NDArray[np.uint8]) -> None:

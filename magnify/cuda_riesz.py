@@ -71,13 +71,11 @@ class CudaRieszEngine(CudaEngine):
         # Of the bands there are two sets, of which one is written while the other is read.
         return int(self._bands.nbytes // 2) + sum(int(array.nbytes) for array in scratch)
 
-    @property
-    def noise_px(self) -> float:
-        """How far noise alone moves what is shown, estimated from all streams: pixels, rms."""
-        passed = self._state.copy_to_host()[:, -1, :, 0]
-        field, memory = self._field.copy_to_host(), self._memory.copy_to_host()
-        noise = self._noise.noise_px(*(np.moveaxis(a, 1, 0) for a in (passed, field, memory[:, 2:])))
-        return float(self._amplitude) * noise
+    def noise_px(self, stream: int) -> float:
+        """Estimate how far noise alone moves what a stream shows: pixels, rms."""
+        state, memory = self._state[stream].copy_to_host(), self._memory[stream].copy_to_host()
+        field = self._field[stream].copy_to_host()
+        return float(self._amplitude) * self._noise.noise_px(state[-1, :, 0], field, memory[2:])
 
     def _write_steps(self, dts: Sequence[float | None]) -> None:
         super()._write_steps(dts)

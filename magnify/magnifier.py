@@ -202,8 +202,9 @@ class Magnifier:
         None where it cannot be told: for linear, and before the first frame. On a GPU each asking costs a
         download.
         """
-        engine = self._engine if self._cuda is None else self._cuda.engine
-        return None if engine is None else engine.noise_px
+        if self._cuda is not None and self._cuda.engine is not None:
+            return self._cuda.engine.noise_px(0)
+        return None if self._engine is None else self._engine.noise_px
 
     @property
     def threads(self) -> int:

@@ -48,8 +48,8 @@ class NoiseModel:
     def noise_px(self, passed: Floats, field: Floats, energies: Floats) -> float:
         """Estimate how far noise alone displaces what is in `field`, rms of both axes.
 
-        `passed` and `field` [2 axes, h, w] are what the temporal filter and the shrinkage let pass,
-        `energies` [2, h, w] the averages; there may be more axes before h.
+        `passed` and `field` [2 axes, ...] are what the temporal filter and the shrinkage let pass at each
+        place, `energies` [2, ...] the averages there.
         """
         share = np.hypot(*field) / np.maximum(np.hypot(*passed), 1e-12)
         # Motion in the middle of the band changes the steps too, a little.

@@ -108,6 +108,8 @@ def test_streams_of_a_batch_do_not_know_of_each_other(rng: np.random.Generator, 
             assert apart(out[stream], expected[stream]) <= 1
             assert np.array_equal(out[stream], now[stream]) == (k in ((0, 2, 4), (0, 1))[stream])
     assert batch.warm == [magnifier.warm for magnifier in alone]
+    assert batch.noise_px == pytest.approx([magnifier.noise_px for magnifier in alone], rel=1e-4)
+    assert all(batch.noise_px)
 
 
 def test_a_still_picture_comes_out_unchanged(rng: np.random.Generator) -> None:
