@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from magnifyme.cli.probes import cuda_devices
+
+if TYPE_CHECKING:
+    from program import Here
 
 # Without a GPU, CUDA's tests run in Numba's simulator, which must be asked for before Numba is loaded.
 if not cuda_devices():
@@ -19,6 +23,14 @@ if not cuda_devices():
 def rng() -> np.random.Generator:
     """Give the one source of random numbers, the same in every run."""
     return np.random.default_rng(20261123)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """Give the program as a function: a process of its own takes more than a second each time."""
+    from program import Here
+
+    return Here(monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

@@ -41,12 +41,6 @@ def home(tmp_path: Path, rng: np.random.Generator) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """Give the program as a function: a process of its own takes more than a second each time."""
-    return Here(monkeypatch, capfd)
-
-
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Read all files of a folder."""
     return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
