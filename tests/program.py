@@ -13,8 +13,7 @@ import pytest
 from magnifyme.cli.app import app, main
 
 PROGRAM = [sys.executable, "-m", "magnifyme.cli"]
-_SET = {"MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
-ENVIRONMENT = {**os.environ, **_SET}
+ENVIRONMENT = {**os.environ, "MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
 
 
 def run(
@@ -41,8 +40,8 @@ class Here:
         self._monkeypatch.chdir(cwd)
         self._monkeypatch.setattr(sys, "argv", ["magnifyme", *map(str, arguments)])
         self._monkeypatch.setattr(app, "registered_commands", [])  # `main` adds them anew
-        for name, value in _SET.items():
-            self._monkeypatch.setenv(name, value)
+        for name in ("MAGNIFYME_OFFLINE", "COLUMNS"):
+            self._monkeypatch.setenv(name, ENVIRONMENT[name])
         self._capfd.readouterr()
         switch_interval_s = sys.getswitchinterval()
         try:
