@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 # Without a GPU, CUDA's tests run in Numba's simulator, which must be asked for before Numba is loaded.
 if not cuda_devices():
     os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+
+# Numba's cache has no lock: two processes that save one kernel at once, each for other types, exchange them.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent / "__pycache__" / worker))
+
+# A shell starts what runs in its background deaf to Ctrl-C, and so would be the programs that we interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
