@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from .errors import NotAVideo
+from .errors import NotAVideo, reason
 from .frame import converted, plane_view, write_plane
 from .upright import upright
 
@@ -40,7 +40,7 @@ def read_picture(path: Path) -> av.VideoFrame:
             decoder.options = {"err_detect": "explode"}
         pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
     except OSError as error:
-        pictures, problem = [], f"cannot be read ({error.strerror})"
+        pictures, problem = [], f"cannot be read ({reason(error)})"
     except av.error.FFmpegError:
         pictures = []
     if not pictures or pictures[0].is_corrupt:

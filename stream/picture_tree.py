@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, StoreError
+from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, StoreError, reason
 from .magnification import Magnification
 from .numbered import numbered_pictures, picture_files
 from .picture_folder import magnify_folder
@@ -222,4 +222,4 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+        raise StoreError(f"{folder} cannot be made: {reason(error)}") from error

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .closing import Closing
-from .errors import StoreError
+from .errors import StoreError, reason
 from .frame import Frame, converted, plane_view, write_plane
 from .whole import refuse_existing
 
@@ -206,8 +206,7 @@ class Recorder(Closing):
         return self._last_ticks
 
     def _failure(self, error: Exception) -> StoreError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return StoreError(f"{self._path} cannot be written: {reason.lower()}; give another path")
+        return StoreError(f"{self._path} cannot be written: {reason(error)}; give another path")
 
 
 def _try_to_write(path: Path) -> None:
