@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,7 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from .address import is_address, redacted
+from .callbacks import Notice, Progress
 from .container import open_file, rate_of
 from .demuxer import Demuxer
 from .errors import NotAVideo, SourceNotFound, StoreError, reason
@@ -28,11 +28,8 @@ from .frame import plane_view
 from .magnification import Magnification
 from .picture_folder import magnify_folder
 from .rate import check_rate
-from .video_writer import CONTAINERS, Notice, VideoWriter
+from .video_writer import CONTAINERS, VideoWriter
 from .whole import refuse_existing, refuse_input, refuse_missing_folder, whole_file
-
-Progress = Callable[[int, int | None], None]
-"""Is told how many frames are done, and of how many (None: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
