@@ -181,7 +181,8 @@ def _detector() -> tuple[Status, str, str]:
             "no YuNet, and MAGNIFYME_OFFLINE forbids fetching it: OpenCV's Haar cascade, frontal faces only",
             f"put {YUNET_URL} into {path.parent}",
         )
-    return "ok", f"YuNet will be fetched once into {path.parent}; offline, OpenCV's Haar cascade does", ""
+    found = f"YuNet will be fetched once from {YUNET_URL} into {path.parent}"
+    return "ok", f"{found}; offline, OpenCV's Haar cascade does", ""
 
 
 def _demo_model() -> tuple[Status, str, str]:
