@@ -36,7 +36,7 @@ _WAITING_RECORDINGS = 30
 # Expressions are seconds apart and a classification takes a third of a second at most.
 _WAITING_INTERVALS = 16
 # Until a source without a nominal rate has shown its own.
-_ASSUMED_FPS = 30.0
+ASSUMED_FPS = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ class Monitor(Closing):
         if isinstance(source, str | int | Path):
             source = self._opened = open_source(source)
         self.source = source
-        fps = source.fps or _ASSUMED_FPS
+        fps = source.fps or ASSUMED_FPS
         recipe = self.classifier.recipe
         learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
         self.learned = learned if learned.carried_by(fps) else None
@@ -194,7 +194,6 @@ class Monitor(Closing):
     def _deliver(self, observation: Observation) -> Observation:
         latency_ms = (time.monotonic() - observation.frame.arrival) * 1e3
         self.statistics.latency.add(latency_ms)
-        self.statistics.shown += 1
         return replace(observation, latency_ms=latency_ms)
 
     def _guarded(self, work: Callable[[], None]) -> None:
