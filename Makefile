@@ -15,7 +15,7 @@ demo: $(LIVE)
 	$(BIN)/magnifyme demo
 
 test: $(DEV)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 setup: $(DEV)
 	$(BIN)/magnifyme doctor

@@ -39,14 +39,18 @@ def ends_in_order(command: Callable[P, None]) -> Callable[P, None]:
 
 @contextmanager
 def on_interrupt(react: Callable[[], object]) -> Iterator[None]:
-    """Call `react` at the first Ctrl-C or SIGTERM; a second one, also later, ends the program at once."""
+    """Call `react` at the first Ctrl-C or SIGTERM; a second one, also later, ends the program at once.
+
+    A signal that is ignored stays so: a shell starts its background jobs deaf to the Ctrl-C of others.
+    """
 
     def interrupt(*_: Any) -> None:
         for number in previous:
             signal.signal(number, _end_at_once)
         react()
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
     for number in previous:
         signal.signal(number, interrupt)
     try:

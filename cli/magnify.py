@@ -35,8 +35,8 @@ def magnify(
         list[float] | None,
         typer.Option(
             metavar="NUMBER",
-            show_default=f"{DEFAULT_FACTOR:g}",
-            help="How many times its own motion is added; named several times: one tree OUT/x<factor> each.",
+            help="How many times its own motion is added; named several times: one tree OUT/x<factor> each; "
+            f"default: {DEFAULT_FACTOR:g}.",
         ),
     ] = None,
     band: Band = DEFAULT_BAND_HZ,
@@ -129,13 +129,20 @@ def magnify(
     if not quiet:
         typer.echo(told)
     if failed:
-        typer.echo(f"magnifyme: {len(failed)} folders could not be magnified: {', '.join(failed)}", err=True)
+        told = f"{_counted(len(failed), 'folder')} could not be magnified: {', '.join(failed)}"
+        typer.echo(f"magnifyme: {told}", err=True)
         raise typer.Exit(2)
 
 
 def _describe_tree(done: TreeDone, *, target: Path) -> str:
-    text = f"{done.clips} clips, {done.pictures} pictures in {done.seconds:.1f} s, written to {target}"
-    return f"{text}; {done.skipped} were there already" if done.skipped else text
+    counts = f"{_counted(done.clips, 'clip')}, {_counted(done.pictures, 'picture')}"
+    text = f"{counts} in {done.seconds:.1f} s, written to {target}"
+    there = "was" if done.skipped == 1 else "were"
+    return f"{text}; {done.skipped} {there} there already" if done.skipped else text
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @contextmanager

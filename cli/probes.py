@@ -162,7 +162,7 @@ def _opencv() -> tuple[Status, str, str]:
 
 def _detector() -> tuple[Status, str, str]:
     from magnifyme.models.download import cache_dir
-    from magnifyme.models.face_detector import YUNET_NAME, YuNet
+    from magnifyme.models.face_detector import YUNET_NAME, YUNET_URL, YuNet
 
     named = os.environ.get("MAGNIFYME_DETECTOR_MODEL")
     path = Path(named) if named else cache_dir() / YUNET_NAME
@@ -179,9 +179,10 @@ def _detector() -> tuple[Status, str, str]:
         return (
             "warning",
             "no YuNet, and MAGNIFYME_OFFLINE forbids fetching it: OpenCV's Haar cascade, frontal faces only",
-            f"put {YUNET_NAME} into {path.parent}",
+            f"put {YUNET_URL} into {path.parent}",
         )
-    return "ok", f"YuNet will be fetched once into {path.parent}; offline, OpenCV's Haar cascade does", ""
+    found = f"YuNet will be fetched once from {YUNET_URL} into {path.parent}"
+    return "ok", f"{found}; offline, OpenCV's Haar cascade does", ""
 
 
 def _demo_model() -> tuple[Status, str, str]:

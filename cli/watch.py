@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 # Python's default switch interval of 5 ms lets a busy neighbour thread hold the reader up for
 # tens of milliseconds; at half a millisecond the reader's p99 stays under 80 ms.
 _SWITCH_INTERVAL_S = 0.0005
-# A recording needs a rate before the stream has shown its own; frames keep their own times all the same.
-_ASSUMED_FPS = 30.0
 # So often the displays and the window are served while nothing comes.
 _TICK_S = 0.1
 
@@ -99,7 +97,7 @@ def watch(
     from magnifyme.stream.events import open_store
     from magnifyme.stream.limited import LimitedSource
     from magnifyme.stream.magnification import Magnification
-    from magnifyme.stream.monitor import Monitor
+    from magnifyme.stream.monitor import ASSUMED_FPS, Monitor
     from magnifyme.stream.recorder import Recorder
 
     from .display import make_display
@@ -118,7 +116,7 @@ def watch(
         check_files(source, events=events, output=output)
         opened = stack.enter_context(open_any(source, fps=fps))
         limited = LimitedSource(opened, frames=max_frames, seconds=duration)
-        rate = opened.fps or _ASSUMED_FPS
+        rate = opened.fps or ASSUMED_FPS  # a recording needs one, though its frames keep their own times
         magnification.magnifier(rate)
         classifier = Classifier(model or demo_model_path())
         labels = ("original", f"magnified x{factor:g}")

@@ -186,10 +186,7 @@ def open_detector(model: Path | None = None, *, notice: Callable[[str], None]) -
             fetch(YUNET_URL, sha256=YUNET_SHA256, path=path, timeout_s=_FETCH_LIMIT_S, limit_s=_FETCH_LIMIT_S)
         )
     except ModelError:
-        notice(
-            f"no YuNet here, so only frontal faces are found: put {YUNET_URL} into {path.parent}, or name it "
-            "with --detector-model"
-        )
+        notice("no YuNet here, so only frontal faces are found: see `magnifyme doctor`")
         return HaarCascade()
 
 

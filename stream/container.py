@@ -10,7 +10,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from .errors import NotAVideo, SourceNotFound, SourceRefused
+from .errors import NotAVideo, SourceNotFound, SourceRefused, reason
 from .rate import HIGHEST_FPS
 
 # FFmpeg's readers of text as pictures of a terminal ("ANSI art"): they take nearly any file.
@@ -51,7 +51,7 @@ def open_file(path: Path) -> InputContainer:
     except FileNotFoundError:
         raise SourceNotFound(f"{name}: no such file or folder") from None
     except OSError as error:
-        raise SourceNotFound(f"{name}: {(error.strerror or str(error)).lower()}") from None
+        raise SourceNotFound(f"{name}: {reason(error)}") from None
     except ValueError:  # a byte that no name has
         raise SourceNotFound(f"{name!r} is no name of a file") from None
     try:

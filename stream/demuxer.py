@@ -12,7 +12,7 @@ from av.stream import Stream
 
 from .closing import Closing
 from .container import rate_of, video_stream
-from .errors import NotAVideo
+from .errors import NotAVideo, reason
 
 # With FFmpeg's default, half of the pictures that lost a packet of their middle are not called corrupt.
 _STRICT = "aggressive+compliant+careful+bitstream+buffer"
@@ -123,7 +123,7 @@ class Demuxer(Closing):
             self._packets = None  # a generator that raised is over; the container is not
             return []
         except (av.error.FFmpegError, OSError) as error:
-            self._reason = str(getattr(error, "strerror", None) or type(error).__name__)
+            self._reason = reason(error)
         else:
             self._note_end(packet)
             if packet.stream_index == self.stream.index:

@@ -38,3 +38,8 @@ class NotAVideo(SourceError):
 
 class StoreError(StreamError):
     """The event file or the video file cannot be written."""
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why the system or FFmpeg failed."""
+    return str(getattr(error, "strerror", None) or error).lower() or type(error).__name__

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from .closing import Closing
-from .errors import StoreError
+from .errors import StoreError, reason
+from .whole import refuse_missing_folder
 
 SCHEMA_VERSION = 2
 """Version of the SQLite tables, in the file's `user_version`."""
@@ -107,8 +108,7 @@ def open_store(path: str | Path) -> EventStore:
     where the file is not one of ours or a newer version's.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: there is no folder {path.parent}; make it first, or give another path")
+    refuse_missing_folder(path)
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is a folder or a device; give the name of a file")
     return _LineStore(path) if _is_lines(path) else _DatabaseStore(path)
@@ -148,7 +148,7 @@ class _LineStore(EventStore):
             if is_new:
                 _flush_folder(path.parent)
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {_reason(error)}; give another path") from error
+            raise StoreError(f"{path} cannot be written: {reason(error)}; give another path") from error
 
     def _end_last_line(self) -> None:
         """Give the last event its line end, which editors leave out."""
@@ -170,7 +170,7 @@ class _LineStore(EventStore):
             except OSError as error:
                 # A full disk takes half a line: nothing, then, rather than a broken file.
                 self._file.truncate(self._whole)
-                raise StoreError(f"{self._path} cannot be written: {_reason(error)}") from error
+                raise StoreError(f"{self._path} cannot be written: {reason(error)}") from error
             self._whole += len(line)
 
     def close(self) -> None:
@@ -281,7 +281,7 @@ def _read_lines(path: Path) -> tuple[list[Event], int]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {_reason(error)}") from error
+        raise StoreError(f"{path} cannot be read: {reason(error)}") from error
     last = lines.pop()
     if last and _is_json(last):  # whole, but for the line end
         lines.append(last)
@@ -322,7 +322,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

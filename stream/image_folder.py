@@ -40,7 +40,6 @@ class ImageFolder(Closing):
         self.fps: float | None = fps
         self._interval_s = 1.0 / fps
         self.status = "live"
-        self.duration = (self._pictures[-1][0] - self._pictures[0][0] + 1) / fps
         self._done = 0
         self._timeline = Timeline(live=False, fps=fps)
         self._stop = threading.Event()

@@ -39,7 +39,7 @@ _TOO_SLOW_FOR_RIESZ = (
     "this machine is too slow to magnify with riesz: linear shows the motion, which suits small factors only"
 )
 # Until a source without a nominal rate has shown its own.
-_ASSUMED_FPS = 30.0
+ASSUMED_FPS = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +104,7 @@ class Monitor(Closing):
         if isinstance(source, str | int | Path):
             source = self._opened = open_source(source)
         self.source = source
-        fps = source.fps or _ASSUMED_FPS
+        fps = source.fps or ASSUMED_FPS
         self._threads: list[threading.Thread] = []
         try:
             wanted = magnification or Magnification(method="auto")
@@ -200,7 +200,6 @@ class Monitor(Closing):
     def _deliver(self, observation: Observation) -> Observation:
         latency_ms = (time.monotonic() - observation.frame.arrival) * 1e3
         self.statistics.latency.add(latency_ms)
-        self.statistics.shown += 1
         return replace(observation, latency_ms=latency_ms)
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from .errors import NotAVideo
+from .errors import NotAVideo, reason
 from .frame import converted, plane_view, write_plane
+from .planar import FULL_RANGE
 from .upright import upright
 
 # What files begin with says more than their suffix.
@@ -25,7 +26,6 @@ _DECODERS = (
 # FFmpeg's converter repeats chroma samples and rounds as it likes, unless told to do neither.
 _FULL_CHROMA, _FULL_CHROMA_INPUT, _ACCURATE = 0x2000, 0x4000, 0x40000
 _EXACT = Interpolation.BILINEAR | _FULL_CHROMA | _FULL_CHROMA_INPUT | _ACCURATE
-_FULL_RANGE = 2  # FFmpeg's AVColorRange
 
 
 def read_picture(path: Path) -> av.VideoFrame:
@@ -40,7 +40,7 @@ def read_picture(path: Path) -> av.VideoFrame:
             decoder.options = {"err_detect": "explode"}
         pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
     except OSError as error:
-        pictures, problem = [], f"cannot be read ({error.strerror})"
+        pictures, problem = [], f"cannot be read ({reason(error)})"
     except av.error.FFmpegError:
         pictures = []
     if not pictures or pictures[0].is_corrupt:
@@ -65,7 +65,7 @@ def exchange_luma(
     if stored.format.has_palette and (colours == colours[:, :, :1])[:, :, :3].all():
         return luma  # gray, and stored as a list of colours that has no other
     change = cv2.subtract(luma, plane_view(planar.planes[0]), dtype=cv2.CV_16S)
-    if not (gray or planar.format.name.startswith("yuvj") or planar.color_range == _FULL_RANGE):
+    if not (gray or planar.format.name.startswith("yuvj") or planar.color_range == FULL_RANGE):
         change = np.rint(change * (255 / 219)).astype(np.int16)  # black is 16 and white 235
     result = cv2.add(colours[:, :, :3], cv2.merge([change, change, change]), dtype=cv2.CV_8U)
     if clear and colours[:, :, 3].min() < 255:

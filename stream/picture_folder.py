@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .callbacks import Notice, Progress
 from .errors import SourceError, StoreError
 from .frame import eight_bit, plane_view
 from .magnification import Magnification
@@ -33,8 +34,8 @@ def magnify_folder(
     *,
     outputs: Sequence[tuple[Path, Magnification]],
     fps: float | None,
-    progress: Callable[[int, int | None], None],
-    notice: Callable[[str], None],
+    progress: Progress,
+    notice: Notice,
 ) -> int:
     """Magnify the numbered pictures of a folder into one or more folders; gives the count of those read.
 

@@ -10,17 +10,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, StoreError
+from .callbacks import Notice, Progress
+from .errors import NotAVideo, SourceError, SourceNotFound, SourceRefused, StoreError, reason
 from .magnification import Magnification
 from .numbered import numbered_pictures, picture_files
 from .picture_folder import magnify_folder
 from .whole import whole_file
 
-Progress = Callable[[int, int | None], None]
 Output = tuple[Path, Magnification]
 
 # What says how a tree was made: pictures of two recipes never mix.
@@ -68,7 +68,7 @@ def magnify_tree(
     fps: float | None,
     overwrite: bool = False,
     progress: Progress,
-    notice: Callable[[str], None],
+    notice: Notice,
 ) -> TreeDone:
     """Magnify every folder of numbered pictures below `source` into `target`/x<factor>, names as they are.
 
@@ -119,7 +119,7 @@ def magnify_tree(
     return done
 
 
-def _magnify_clip(clip: _Clip, *, fps: float, progress: Progress, notice: Callable[[str], None]) -> int:
+def _magnify_clip(clip: _Clip, *, fps: float, progress: Progress, notice: Notice) -> int:
     """Write a clip's missing outputs; gives the number of pictures written."""
     outputs = len(clip.missing)
     for folder, _ in clip.missing:
@@ -222,4 +222,4 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+        raise StoreError(f"{folder} cannot be made: {reason(error)}") from error

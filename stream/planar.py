@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .frame import write_plane
 
 _NO_COLOUR = 128  # the middle of a chroma plane
-_BT601, _FULL_RANGE = 6, 2  # FFmpeg's AVColorSpace and AVColorRange
+FULL_RANGE = 2  # FFmpeg's AVColorRange; limited is 1
+_BT601 = 6  # FFmpeg's AVColorSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def colours_of(stored: av.VideoFrame, *, planar: av.VideoFrame) -> Colours:
         space = _BT601  # what swscale converts RGB with, where nothing else is asked for
     # Two formats are full range without a tag that says so.
     if planar.format.name.startswith("yuvj") or (planar.format.name == "gray" and limits == 0):
-        limits = _FULL_RANGE
+        limits = FULL_RANGE
     return Colours(space, limits, stored.color_primaries, stored.color_trc)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .errors import NotAVideo, StoreError
 from .frame import Frame
 from .source import open_source
-from .whole import whole_file
+from .whole import refuse_missing_folder, whole_file
 
 Picture = NDArray[np.uint8]
 
@@ -45,8 +45,7 @@ def check_preview(path: Path) -> None:
     """Raise StoreError if `path` cannot be a preview: told before any work."""
     if path.suffix.lower() not in _KINDS:
         raise StoreError(f"{path.name} is no name for a picture: let it end in {' or '.join(_KINDS)}")
-    if not path.absolute().parent.is_dir():
-        raise StoreError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+    refuse_missing_folder(path)
 
 
 def write_preview(path: Path, *, original: Path, magnified: Path, fps: float | None = None) -> None:

@@ -19,8 +19,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .closing import Closing
-from .errors import StoreError
+from .errors import StoreError, reason
 from .frame import Frame, converted, plane_view, write_plane
+from .planar import FULL_RANGE
 from .whole import refuse_existing
 
 # FFmpeg's name of the muxer and its options. Fragments begin with key frames; the moov box of an .mp4 comes
@@ -35,7 +36,6 @@ _CLOCK_HZ = 90_000  # The clock of MPEG: any camera's times fit to 11 µs.
 _MPEG4_CLOCK_HZ = 45_000  # MPEG-4 Part 2 knows no clock above 65535 Hz.
 _QUALITY = "18"  # x264's crf at which a magnified tenth of a pixel still shows.
 _KEY_FRAME_S = 1.0  # A kill costs at most so much.
-_FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG; limited is 1
 _LEAST_LABEL_PX = 96  # On smaller pictures a label would hide the face.
 
 Plane = NDArray[np.uint8]
@@ -107,7 +107,7 @@ class Recorder(Closing):
             picture = av.VideoFrame(encoder.width, encoder.height, "yuv420p")
             for target, plane in zip(picture.planes, self._planes, strict=True):
                 write_plane(target, plane)
-            picture.color_range = _FULL_RANGE if self._full_range else 1
+            picture.color_range = FULL_RANGE if self._full_range else 1
             picture.time_base = Fraction(1, self._clock)
             picture.pts = self._ticks(frame)
             # In one call, whose parts are all C: a Ctrl-C that came between encoding and writing would take a
@@ -159,7 +159,7 @@ class Recorder(Closing):
             context.colorspace = frame.picture.colorspace
             context.color_primaries = frame.picture.color_primaries
             context.color_trc = frame.picture.color_trc
-        context.color_range = _FULL_RANGE if self._full_range else 1
+        context.color_range = FULL_RANGE if self._full_range else 1
         chroma = (height // 2, width)
         self._planes = (
             np.zeros((height, 2 * width), np.uint8),
@@ -206,8 +206,7 @@ class Recorder(Closing):
         return self._last_ticks
 
     def _failure(self, error: Exception) -> StoreError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return StoreError(f"{self._path} cannot be written: {reason.lower()}; give another path")
+        return StoreError(f"{self._path} cannot be written: {reason(error)}; give another path")
 
 
 def _try_to_write(path: Path) -> None:
@@ -223,7 +222,7 @@ def _is_full_range(frame: Frame) -> bool:
     picture = frame.picture
     if picture is None or picture.format.name.startswith(("yuvj", "gray")):
         return True
-    return int(picture.color_range) == _FULL_RANGE
+    return int(picture.color_range) == FULL_RANGE
 
 
 def _range_table(*, to_full: bool) -> Plane:

@@ -55,8 +55,8 @@ class LatencyHistogram:
 class Statistics:
     """Counts since the monitor started; every count is written by one thread only.
 
-    `read` frames came from the source, `processed` passed tracker, magnifier and spotter, `shown` reached
-    the consumer. `dropped_at_source` came faster than they were read, `dropped_before` were thrown away
+    `read` frames came from the source, `processed` passed tracker, magnifier and spotter.
+    `dropped_at_source` came faster than they were read, `dropped_before` were thrown away
     because processing is slower than the stream (the magnifier saw a gap), `dropped_behind` only because
     the consumer is slow (nothing was missed), `unrecorded` because the video encoder is slow. `events`
     counts by kind, `named` those of them that the classifier named. `latency` is from a frame's arrival to
@@ -66,7 +66,6 @@ class Statistics:
     read: int = 0
     processed: int = 0
     with_face: int = 0
-    shown: int = 0
     dropped_at_source: int = 0
     dropped_before: int = 0
     dropped_behind: int = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,18 +20,16 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from .address import is_address, redacted
+from .callbacks import Notice, Progress
 from .container import open_file, rate_of
 from .demuxer import Demuxer
-from .errors import NotAVideo, SourceNotFound, StoreError
+from .errors import NotAVideo, SourceNotFound, StoreError, reason
 from .frame import plane_view
 from .magnification import Magnification
 from .picture_folder import magnify_folder
 from .rate import check_rate
-from .video_writer import CONTAINERS, Notice, VideoWriter
-from .whole import refuse_existing, refuse_input, whole_file
-
-Progress = Callable[[int, int | None], None]
-"""Is told how many frames are done, and of how many (None: not known)."""
+from .video_writer import CONTAINERS, VideoWriter
+from .whole import refuse_existing, refuse_input, refuse_missing_folder, whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +95,7 @@ def _check(source: Path, *, target: Path, overwrite: bool) -> None:
     if not source.exists():
         raise SourceNotFound(f"{source}: no such file or folder")
     refuse_input(target, source=source)
-    if not target.parent.is_dir():
-        raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+    refuse_missing_folder(target)
     if source.is_dir():
         if source.resolve() in target.resolve().parents:
             raise StoreError(f"{target} lies in the input, {source}: give the output a folder beside it")
@@ -176,7 +172,7 @@ def _magnify_video(
                     writer.copy(others.popleft())
         except av.FFmpegError as error:
             # The demuxer deals with its own errors: these are the encoder's and the disk's.
-            raise StoreError(f"{target} cannot be written: {error.strerror}") from error
+            raise StoreError(f"{target} cannot be written: {reason(error)}") from error
         for line in demuxer.missing():
             notice(line)
     if damages:

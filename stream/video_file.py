@@ -39,12 +39,11 @@ class VideoFile(Closing):
         self._stop = threading.Event()
         self._demuxer = Demuxer(open_file(Path(path)), name=self.name)
         self.fps = self._demuxer.fps
-        self.duration = self._demuxer.duration
         self._timeline = Timeline(live=False, fps=self.fps)
         self._sequence = 0
         self._next: list[Picture] = []
         try:
-            self.rotation = self._demuxer.first().rotation
+            self._demuxer.first()  # tell at once what is no video
         except NotAVideo:
             self.close()
             raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,11 +23,10 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from .callbacks import Notice
 from .frame import converted, eight_bit, plane_view
 from .planar import build_picture, colours_of, display_matrix, is_mirrored
 from .upright import upright
-
-Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import StoreError
+from .errors import StoreError, reason
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
@@ -34,6 +34,12 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
         raise StoreError(f"{target} exists: give another name, or --overwrite to replace it")
 
 
+def refuse_missing_folder(target: Path) -> None:
+    """Raise StoreError where the folder of a file to write is not there."""
+    if not target.absolute().parent.is_dir():
+        raise StoreError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a neighbouring name to write to; on leaving without an error it becomes `path`, on disk."""
@@ -44,7 +50,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise StoreError(f"{path} cannot be written: {reason(error)}") from error
     finally:
         # Where nothing can be written nothing can be removed either: that would hide the first error.
         with suppress(OSError):
@@ -71,7 +77,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
             partial.rename(path)
         _sync(path.parent)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise StoreError(f"{path} cannot be written: {reason(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

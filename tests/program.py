@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from magnifyme.cli.app import main
+from magnifyme.cli.app import app, main
 
 PROGRAM = [sys.executable, "-m", "magnifyme.cli"]
 ENVIRONMENT = {**os.environ, "MAGNIFYME_OFFLINE": "1", "COLUMNS": "120"}
@@ -28,18 +28,26 @@ def run(
 
 
 class Here:
-    """Run `magnifyme` in this process, and not in a new one: `here("watch", "empty", cwd=folder)`."""
+    """Run `magnifyme` in this process, and not in a new one: `here("watch", "empty", cwd=folder)`.
+
+    It shows what a user sees, but for what comes after `main` has ended: of threads and files left behind.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch, self._capfd = monkeypatch, capfd
 
-    def __call__(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         self._monkeypatch.chdir(cwd)
-        self._monkeypatch.setattr(sys, "argv", ["magnifyme", *arguments])
-        for name, value in ENVIRONMENT.items():
-            self._monkeypatch.setenv(name, value)
+        self._monkeypatch.setattr(sys, "argv", ["magnifyme", *map(str, arguments)])
+        self._monkeypatch.setattr(app, "registered_commands", [])  # `main` adds them anew
+        for name in ("MAGNIFYME_OFFLINE", "COLUMNS"):
+            self._monkeypatch.setenv(name, ENVIRONMENT[name])
         self._capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
+        switch_interval_s = sys.getswitchinterval()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            sys.setswitchinterval(switch_interval_s)
         assert isinstance(ended.value.code, int)
         return subprocess.CompletedProcess(sys.argv, ended.value.code, *self._capfd.readouterr())

@@ -19,7 +19,7 @@ from magnifyme.stream.errors import SourceError, StoreError
 from magnifyme.stream.source import open_source
 from magnifyme.stream.whole import refuse_input, whole_file
 from magnifyme.train.synthetic import SyntheticSource
-from program import PROGRAM, Here, run
+from program import ENVIRONMENT, PROGRAM, Here, run
 from rtsp_camera import RtspCamera
 
 SECRET = "s3cret"
@@ -39,12 +39,6 @@ def home(tmp_path: Path, rng: np.random.Generator) -> Path:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("not what you think\n" * 50)
     return tmp_path
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """Give the program as a function: a process of its own takes more than a second each time."""
-    return Here(monkeypatch, capfd)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -382,14 +376,15 @@ def test_rates_that_no_camera_has(fps: float, tmp_path: Path) -> None:
         SyntheticSource(fps=fps)
 
 
-def test_help_is_short_and_fits(home: Path) -> None:
+def test_help_is_short_and_fits(tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing that anybody reads, on a terminal of 80 columns."""
-    bare, asked = run(env={**os.environ, "COLUMNS": "80"}), run("--help", env={**os.environ, "COLUMNS": "80"})
+    monkeypatch.setitem(ENVIRONMENT, "COLUMNS", "80")
+    bare, asked = run(), run("--help")
     assert (bare.returncode, bare.stderr) == (0, "")
     assert bare.stdout == asked.stdout
     assert "..." not in asked.stdout.partition("Commands:")[2], "a command's line is cut short"
     for command in ("watch", "magnify", "bench", "doctor", "demo"):
-        text = run(command, "--help", env={**os.environ, "COLUMNS": "80"}).stdout
+        text = here(command, "--help", cwd=tmp_path).stdout
         assert text.startswith(f"Usage: magnifyme {command} ")
         assert max(map(len, text.splitlines())) <= 80
         assert "range" not in text

@@ -157,9 +157,8 @@ def test_without_the_model_the_cascades_find_faces_and_the_user_is_told(
     assert open_detector(notice=notices.append).name == "Haar cascade"
     (notice,) = notices
     assert "\n" not in notice
-    assert face_detector.YUNET_URL in notice
-    assert str(tmp_path) in notice
-    assert "--detector-model" in notice
+    assert "magnifyme doctor" in notice
+    assert len(notice) < 80
 
 
 def test_the_model_is_asked_for_once_at_the_official_place_with_its_digest(

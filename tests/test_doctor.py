@@ -12,6 +12,7 @@ import pytest
 
 from magnifyme.cli import probes, system
 from magnifyme.cli.probes import Finding, examine
+from magnifyme.models.face_detector import YUNET_URL
 
 NEEDED = ("Numba", "ONNX Runtime", "PyAV", "OpenCV", "face detector", "demo model")
 
@@ -80,6 +81,8 @@ def test_the_way_to_the_detector_is_told(
     finding = by_name(examine())["face detector"]
     assert finding.status == status
     assert word in finding.found
+    for what in (YUNET_URL, str(tmp_path)):
+        assert what in finding.found + finding.mend
 
 
 @pytest.mark.parametrize("module", ["numba", "onnxruntime", "av", "llvmlite"])

@@ -24,7 +24,8 @@ from stalling import StallingCamera
 
 def take_long(*_, **__):
     print("busy", flush=True)
-    time.sleep(600)
+    while True:  # one long sleep would not notice a signal that comes just before it begins
+        time.sleep(0.05)
 
 {phase}
 sys.argv = ["magnifyme", "watch", "synthetic", "--json", "--events", "events.jsonl", "--output", "pair.mp4"]
@@ -113,6 +114,23 @@ def test_a_second_interrupt_ends_at_once_also_later(
         assert signal.getsignal(number) is not before[number]
         signal.raise_signal(number)
         assert (first, ended) == (["react"], [128 + number])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def test_a_background_job_stays_deaf_to_ctrl_c() -> None:
+    """Missed otherwise: `magnifyme watch … &` in a script ends when the foreground's program is stopped."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard: list[str] = []
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with on_interrupt(lambda: heard.append("react")):
+            signal.raise_signal(signal.SIGINT)
+            assert heard == []
+            signal.raise_signal(signal.SIGTERM)
+        assert heard == ["react"]
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

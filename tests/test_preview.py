@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from magnifyme.stream.errors import NotAVideo, SourceNotFound, StoreError
 from magnifyme.stream.preview import write_preview
-from program import run
+from program import Here
 
 HEAD, GAP = 26, 10  # of a panel, in pixels
 
@@ -79,25 +79,25 @@ def test_previews_that_cannot_be_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "p.png").exists()
 
 
-def test_the_command_draws_it(tmp_path: Path) -> None:
+def test_the_command_draws_it(tmp_path: Path, here: Here) -> None:
     """`--preview` beside the output, of a single folder; of a whole data set it is refused."""
     write_bars(tmp_path / "in", gain=0.3, upright=True, size=(64, 48))
 
-    done = run("magnify", "in", "out", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
+    done = here("magnify", "in", "out", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     sheet: NDArray[np.uint8] | None = cv2.imread(str(tmp_path / "p.png"))  # type: ignore[assignment]
     assert sheet is not None
     assert min(sheet.shape[:2]) > 400
     for arguments in (("--preview", "p.gif"), ("--preview", "q.png", "--factor", "5", "--factor", "6")):
-        done = run("magnify", "in", "out2", "--fps", "100", *arguments, cwd=tmp_path)
+        done = here("magnify", "in", "out2", "--fps", "100", *arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert not (tmp_path / "out2").exists()
 
 
-def test_a_film_whose_name_is_a_number_is_no_camera(tmp_path: Path) -> None:
+def test_a_film_whose_name_is_a_number_is_no_camera(tmp_path: Path, here: Here) -> None:
     """`7` on the command line is a file here, as it is for the rest of `magnify`."""
     write_bars(tmp_path / "7", gain=0.3, upright=True, size=(64, 48))
-    done = run("magnify", "7", "8", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
+    done = here("magnify", "7", "8", "--fps", "100", "--preview", "p.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "p.png").exists()

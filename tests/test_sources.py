@@ -163,11 +163,9 @@ def test_change_of_size_begins_an_epoch(tmp_path: Path, rng: np.random.Generator
     check_equal(frames[5:], both[1])
 
 
-@pytest.mark.parametrize(
-    ("matrix", "quarters", "rotation"), [((0, 1, -1, 0), -1, 90), ((-1, 0, 0, -1), 2, 180)]
-)
+@pytest.mark.parametrize(("matrix", "quarters"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2)])
 def test_telephone_portrait_comes_upright(
-    tmp_path: Path, rng: np.random.Generator, matrix: tuple[int, ...], quarters: int, rotation: int
+    tmp_path: Path, rng: np.random.Generator, matrix: tuple[int, ...], quarters: int
 ) -> None:
     """Missed otherwise: faces that lie on their side, which no detector finds."""
     lumas = noise(rng, frames=4, size=(64, 32))
@@ -179,7 +177,6 @@ def test_telephone_portrait_comes_upright(
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     with VideoFile(path) as source:
-        assert abs(source.rotation) == rotation
         frames = list(source)
     check_equal(frames, np.rot90(lumas, quarters, axes=(1, 2)))
     assert frames[0].bgr().shape[:2] == frames[0].luma.shape
