@@ -231,6 +231,28 @@ def test_the_same_frames_without_their_times_lose_the_gain(rng: np.random.Genera
     assert abs(response(np.array(moved)[late], kept[late], MIDDLE_HZ) / 0.05 - true) > 0.05 * abs(true)
 
 
+@pytest.mark.parametrize("factor", [10.0, 50.0])
+def test_the_wavelength_bound_spares_long_waves_and_weakens_none(factor: float) -> None:
+    """Short waves are magnified less and long ones whole; a peer turns this round, another's gain falls
+    below 1."""
+    x = np.arange(288)
+    gains = []
+    for wavelength in (6, 12, 24, 36):
+        t = np.arange(75) / 30.0
+        d = 0.03 * np.sin(2 * np.pi * MIDDLE_HZ * t)[:, None, None]
+        wave = 128 + 60 * np.sin(2 * np.pi * (x - d) / wavelength)
+        frames = np.rint(np.repeat(wave, 256, axis=1)).astype(np.uint8)
+        out = magnify_frames(
+            frames, fps=30, factor=factor, band_hz=BAND, cutoff_wavelength_px=20.0, denoise=False
+        )
+        turned = np.angle((out[:, 8:-8] @ np.exp(-2j * np.pi * x / wavelength)).mean(axis=1))
+        moved = -(turned - turned[0]) * wavelength / (2 * np.pi)
+        gains.append(abs(response(moved[38:], t[38:], MIDDLE_HZ)) / 0.03)
+    assert gains == sorted(gains)
+    assert gains[0] > 0.95
+    assert gains[-1] == pytest.approx(1 + factor, rel=0.1)
+
+
 def test_motion_outside_the_band_is_left_alone() -> None:
     """Slow head drift (one tenth of the low edge) is not blown up: less than a tenth of the factor."""
     texture, t = Texture(5), np.arange(360) / 30.0
