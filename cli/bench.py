@@ -17,11 +17,13 @@ from .options import DetectorModel, Device
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from magnifyme.magnify.magnifier import Method
     from magnifyme.models.face_detector import FaceDetector
 
 What = Literal["all", "magnify", "watch", "spot", "fidelity"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
 # Streams a call, and whether the frames lie on the GPU, where that is measured.
+_CPU_CASES = ((1, False),)
 _CUDA_CASES = ((1, False), (1, True), (16, False), (16, True))
 _PATIENCE = "measuring on made pictures: this takes some minutes"
 _WATCH_SIZES = ((640, 480), (1280, 720))
@@ -52,7 +54,7 @@ def bench(
     device: Device = "cpu",
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="`fidelity` of this engine only: linear or riesz."),
+        typer.Option(metavar="NAME", help="`magnify` and `fidelity` of this engine only: linear or riesz."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A quarter of what `fidelity` measures.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -65,8 +67,9 @@ def bench(
     """
     from rich.console import Console
 
+    methods = _methods(method)
     if what == "fidelity":
-        _bench_fidelity(method, quick=quick, as_json=as_json)
+        _bench_fidelity(methods, quick=quick, as_json=as_json)
         return
     if source is not None:
         from magnifyme.stream.source import open_source
@@ -76,7 +79,7 @@ def bench(
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "magnify": [], "watch": []}
     if what in ("all", "magnify"):
-        figures["magnify"] = _bench_magnify(seconds, device)
+        figures["magnify"] = _bench_magnify(methods, seconds, device)
         if not as_json:
             console.print(_magnify_table(figures["magnify"]))
     if what != "magnify":
@@ -96,50 +99,49 @@ def bench(
         typer.echo(json.dumps(figures))
 
 
-def _bench_fidelity(method: str | None, *, quick: bool, as_json: bool) -> None:
-    from rich.console import Console
-
+def _methods(only: str | None) -> list[Method]:
     from magnifyme.magnify import MagnifyError
     from magnifyme.magnify.magnifier import METHODS
 
+    if only is not None and only not in METHODS:
+        raise MagnifyError(f"method is {only!r}; give {' or '.join(METHODS)}")
+    return [method for method in METHODS if only in (None, method)]
+
+
+def _bench_fidelity(methods: list[Method], *, quick: bool, as_json: bool) -> None:
+    from rich.console import Console
+
     from .fidelity import fidelity_tables, measure_fidelity
 
-    if method is not None and method not in METHODS:
-        raise MagnifyError(f"method is {method!r}; give {' or '.join(METHODS)}")
     typer.echo(_PATIENCE, err=True)
     console = Console(highlight=False)
     figures = []
-    for name in METHODS:
-        if method in (None, name):
-            figures.append(measure_fidelity(name, quick=quick))
-            if not as_json:
-                for table in fidelity_tables(figures[-1]):
-                    console.print(table)
+    for name in methods:
+        figures.append(measure_fidelity(name, quick=quick))
+        if not as_json:
+            for table in fidelity_tables(figures[-1]):
+                console.print(table)
     if as_json:
         typer.echo(json.dumps(figures))
 
 
-def _bench_magnify(seconds: float, device: str) -> list[dict[str, Any]]:
+def _bench_magnify(methods: list[Method], seconds: float, device: str) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from magnifyme.magnify.bench import measure
-    from magnifyme.magnify.magnifier import METHODS, Magnifier
+    from magnifyme.magnify.magnifier import Magnifier
 
     options: dict[str, Any] = {"seconds": seconds, "device": device}
-    cases: list[dict[str, Any]]
-    if Magnifier(fps=30.0, device=options["device"]).device == "cuda":
-        cases = [{"streams": streams, "on_device": there} for streams, there in _CUDA_CASES]
-    else:
-        cases = [{"method": method} for method in METHODS]
-    return [asdict(measure(size, **options, **case)) for case in cases for size in _MAGNIFY_SIZES]
+    on_gpu = Magnifier(fps=30.0, device=options["device"]).device == "cuda"
+    return [
+        asdict(measure(size, method=method, streams=streams, on_device=there, **options))
+        for method in methods
+        for streams, there in (_CUDA_CASES if on_gpu else _CPU_CASES)
+        for size in _MAGNIFY_SIZES
+    ]
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
-    from magnifyme.stream.magnification import Magnification
-
-    from .warm import warm_up
-
-    warm_up(detector, fps=30.0, shown=Magnification(), learned=None)
     if own is not None:
         return [_watch_file(own.absolute(), detector)]
     with tempfile.TemporaryDirectory() as folder:
@@ -187,12 +189,15 @@ def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
     from magnifyme.stream.monitor import Monitor
     from magnifyme.stream.source import open_source
 
+    from .warm import warm_up
+
     start = time.perf_counter()
     with open_source(path) as source:
         sizes = [frame.size for frame in source]
     decode_ms = (time.perf_counter() - start) * 1e3 / max(len(sizes), 1)
-    cpu, start = time.process_time(), time.perf_counter()
     monitor = Monitor(path, detector=detector)
+    warm_up(monitor)
+    cpu, start = time.process_time(), time.perf_counter()
     for _ in monitor:
         pass
     wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu

@@ -44,17 +44,19 @@ def demo(
     from magnifyme.train.synthetic import SyntheticSource
 
     from .display import PlainDisplay, make_display
-    from .watch import prepare, run
+    from .warm import warm_up
+    from .watch import loading, run
 
     display = PlainDisplay() if plain else make_display(json_lines=False, quiet=False)
-    magnification = Magnification()
+    magnification = Magnification(method="auto")
     labels = ("original", f"magnified x{magnification.factor:g}")
     # It is made first, which looks at the file's name, and opens the file at the first frame.
     recorder = Recorder(output, fps=_FPS, labels=labels, overwrite=overwrite or output == _OUTPUT)
     detector = open_detector(detector_model, notice=display.notice)
     with recorder, SyntheticSource(seconds=seconds, fps=_FPS, seed=seed) as source:
-        monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
-        prepare(display, monitor)
+        with loading(display):
+            monitor = Monitor(source, magnification=magnification, detector=detector, recorder=recorder)
+            warm_up(monitor)
         found = run(monitor, display)
     display.summary(monitor, written=[output] if recorder.frames else [])
     watched = monitor.statistics.read / _FPS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .interrupt import ends_in_order
-from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Overwrite, Quiet
+from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Denoise, Device, Method, Overwrite, Quiet
 
 if TYPE_CHECKING:
     from magnifyme.stream.picture_tree import TreeDone
@@ -48,6 +48,7 @@ def magnify(
     stabilize: Annotated[
         bool, typer.Option("--stabilize", help="Take the whole picture's sway out before, put it back after.")
     ] = False,
+    denoise: Denoise = True,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -78,7 +79,9 @@ def magnify(
     from magnifyme.stream.whole import refuse_existing
 
     factors = factor or [DEFAULT_FACTOR]
-    magnifications = [Magnification(value, band, method, device, stabilize, temporal) for value in factors]
+    magnifications = [
+        Magnification(value, band, method, device, stabilize, temporal, denoise) for value in factors
+    ]
     in_tree = len(factors) > 1 or is_tree(source)
     if preview is not None:
         if in_tree:

@@ -23,11 +23,17 @@ Band = Annotated[
 Method = Annotated[
     str, typer.Option(metavar="NAME", help="Magnification engine: linear (fastest) or riesz (truest).")
 ]
+Denoise = Annotated[
+    bool,
+    typer.Option(
+        "--denoise/--no-denoise", help="Magnify only what stands out of the noise that the stream shows."
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Where to magnify: cpu, cuda (NVIDIA GPU, linear only), or auto (cuda if there is one).",
+        help="Where to magnify: cpu, cuda (NVIDIA GPU), or auto (cuda if there is one).",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is written if it exists.")]

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from magnifyme.models.face_detector import FaceDetector
-    from magnifyme.stream.magnification import Magnification
+    from magnifyme.stream.monitor import Monitor
 
 # Enough for the tracker to find and follow, for the magnifier and the spotter to run, at 30 fps.
 _FRAMES = 6
 
 
-def warm_up(
-    detector: FaceDetector, *, fps: float, shown: Magnification, learned: Magnification | None
-) -> None:
-    """Run the stages on a few made frames: a live stream would lose its first seconds to compilation.
-
-    `fps`, `shown` and `learned` are the coming stream's, as in `FacePipeline`.
-    """
+def warm_up(monitor: Monitor) -> None:
+    """Run a monitor's stages on a few made frames: a live stream's first seconds would go into compiling."""
     from magnifyme.stream.compose import place_back
     from magnifyme.stream.pipeline import FacePipeline
     from magnifyme.train.synthetic import SyntheticSource
 
     with SyntheticSource(seconds=_FRAMES / 30.0, fps=30.0, paced=False) as source:
-        pipeline = FacePipeline(detector, fps=fps, shown=shown, learned=learned)
+        pipeline = FacePipeline(
+            monitor.detector,
+            fps=monitor.pipeline.fps,
+            shown=monitor.magnification,
+            learned=monitor.learned,
+        )
         for frame in source:
             step = pipeline.step(frame)
             if step.face is not None and step.magnified is not None:

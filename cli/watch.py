@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +15,11 @@ from .options import (
     DEFAULT_BAND_HZ,
     DEFAULT_FACTOR,
     Band,
+    Denoise,
     DetectorModel,
     Device,
     Factor,
     FolderFps,
-    Method,
     Overwrite,
     Quiet,
     check_files,
@@ -54,8 +54,15 @@ def watch(
     ] = None,
     factor: Factor = DEFAULT_FACTOR,
     band: Band = DEFAULT_BAND_HZ,
-    method: Method = "linear",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Magnification engine: linear (fastest), riesz (truest), or auto (riesz if it keeps up).",
+        ),
+    ] = "auto",
     device: Device = "cpu",
+    denoise: Denoise = True,
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
@@ -94,10 +101,11 @@ def watch(
     from magnifyme.stream.recorder import Recorder
 
     from .display import make_display
+    from .warm import warm_up
 
     with ExitStack() as stack:
         display = make_display(json_lines=json_lines, quiet=quiet)
-        magnification = Magnification(factor, band, method, device)
+        magnification = Magnification(factor, band, method, device, denoise=denoise)
         show = None
         if window:
             from .window import Window
@@ -119,31 +127,24 @@ def watch(
         if events:
             stack.enter_context(_no_file_in_vain(events))
         store = stack.enter_context(open_store(events)) if events else None
-        monitor = Monitor(
-            limited,
-            magnification=magnification,
-            classifier=classifier,
-            detector=detector,
-            events=store,
-            recorder=recorder,
-        )
-        prepare(display, monitor)
+        with loading(display):
+            monitor = Monitor(
+                limited,
+                magnification=magnification,
+                classifier=classifier,
+                detector=detector,
+                events=store,
+                recorder=recorder,
+            )
+            warm_up(monitor)
         run(monitor, display, show=show)
     something_in = ((events, monitor.statistics.events), (output, recorder and recorder.frames))
     display.summary(monitor, written=[path for path, content in something_in if path and content])
 
 
-def prepare(display: Display, monitor: Monitor) -> None:
-    """Load or compile the kernels, telling why it takes a while."""
-    from .warm import warm_up
-
-    with display.working("loading the kernels (the first run compiles them: about half a minute)"):
-        warm_up(
-            monitor.detector,
-            fps=monitor.pipeline.fps,
-            shown=monitor.magnification,
-            learned=monitor.learned,
-        )
+def loading(display: Display) -> AbstractContextManager[None]:
+    """Tell, while a Monitor is made and warmed up, why it takes a while."""
+    return display.working("loading the kernels (the first run compiles them: about half a minute)")
 
 
 def run(

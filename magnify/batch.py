@@ -30,6 +30,7 @@ def magnify_frames(
     temporal: Temporal = "butterworth",
     order: int = 1,
     stabilize: bool = False,
+    denoise: bool = True,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Magnify a clip, uint8 [T, H, W] or [T, H, W, 3], into a new array of the same shape.
@@ -52,6 +53,7 @@ def magnify_frames(
         temporal=temporal,
         order=order,
         stabilize=stabilize,
+        denoise=denoise,
         threads=threads,
     )
     if channels not in ("rgb", "bgr"):

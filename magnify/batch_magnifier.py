@@ -10,13 +10,14 @@ import numpy as np
 from .checks import check_out, check_planes, check_whole
 from .clock import StreamClock
 from .errors import MagnifyError
-from .magnifier import Device, Magnifier
+from .magnifier import Device, Magnifier, Method
+from .temporal import Temporal
 
 _MAX_STREAMS = 4096
 
 
 class BatchMagnifier:
-    """Magnify a frame of each of `streams` streams a call, with the linear engine.
+    """Magnify a frame of each of `streams` streams a call.
 
     The streams share size and settings, which are the Magnifier's; each has a time, a state and resets of
     its own. What comes out of each is what a Magnifier of its own would give. On the CPU it is just that;
@@ -34,10 +35,13 @@ class BatchMagnifier:
         fps: float,
         factor: float = 10.0,
         band_hz: tuple[float, float] = (1.0, 5.0),
+        method: Method = "linear",
         device: Device = "cpu",
         base_level: int = 1,
         cutoff_wavelength_px: float = 0.0,
+        temporal: Temporal = "butterworth",
         order: int = 1,
+        denoise: bool = True,
     ) -> None:
         check_whole("streams", streams, low=1, high=_MAX_STREAMS)
         self._magnifiers = [
@@ -45,10 +49,13 @@ class BatchMagnifier:
                 fps=fps,
                 factor=factor,
                 band_hz=band_hz,
+                method=method,
                 device=device,
                 base_level=base_level,
                 cutoff_wavelength_px=cutoff_wavelength_px,
+                temporal=temporal,
                 order=order,
+                denoise=denoise,
             )
             for _ in range(streams)
         ]
@@ -90,6 +97,13 @@ class BatchMagnifier:
     def warm(self) -> list[bool]:
         """Whether each stream's filter has seen enough for its gain to be true."""
         return [magnifier.warm for magnifier in self._magnifiers]
+
+    @property
+    def noise_px(self) -> list[float | None]:
+        """How far noise alone moves what each stream shows, as a Magnifier tells it."""
+        if self._cuda is not None and self._cuda.engine is not None:
+            return [self._cuda.engine.noise_px(stream) for stream in range(len(self._magnifiers))]
+        return [magnifier.noise_px for magnifier in self._magnifiers]
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:

@@ -71,9 +71,15 @@ def measure(
     width, height = size
     if width < 1 or height < 1 or not 0.0 < seconds < math.inf:
         raise MagnifyError(f"size {width}x{height} for {seconds} s is nothing to measure; give more than 0")
-    # What a batch needs not know; a batch of one on a GPU is a Magnifier there.
-    options: dict[str, Any] = {"fps": 30.0, "device": device, "base_level": base_level, "order": order}
-    one = Magnifier(method=method, threads=threads, **options)
+    options: dict[str, Any] = {
+        "fps": 30.0,
+        "method": method,
+        "device": device,
+        "base_level": base_level,
+        "order": order,
+    }
+    # A batch knows no threads; a batch of one on a GPU is a Magnifier there.
+    one = Magnifier(threads=threads, **options)
     if streams == 1:
         magnify: Any = one
         shape: tuple[int, ...] = (height, width)

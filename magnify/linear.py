@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .linear_kernels import load, step_parallel, step_serial
+from .linear_shrinkage import BLOCK, Gate
+from .noise import NoiseModel, decay_of
 from .planes import flat_plane, plane_geometry
 from .pyramid import level_shapes, level_weights, octave_gains
 from .temporal import BandPass
@@ -43,6 +45,7 @@ class LinearEngine:
         factor: float,
         base_level: int,
         cutoff_wavelength_px: float,
+        noise: NoiseModel,
         threads: int = 1,
     ) -> None:
         self.shape = shape
@@ -50,7 +53,15 @@ class LinearEngine:
         height, width = shape
         base = shape if base_level == 0 else ((height + 1) // 2, (width + 1) // 2)
         order = len(band_pass.sections)
+        self._noise = noise
         self._previous = np.zeros(base, np.uint16)
+        # Where nothing is held back, the gate has no planes of its own.
+        held = noise.held > 0.0
+        self._before = np.zeros(base, np.uint16) if held else self._previous
+        blocks = (-(-base[0] // BLOCK), -(-base[1] // BLOCK)) if held else (0, 0)
+        self._energies = np.zeros((2, *blocks), np.float32)
+        self._shares = np.zeros(blocks, np.float32)
+        self._shown = np.zeros(base if held else (0, 0), np.float32)
         self._state = np.zeros((order, 2, *base), np.float32)
         self._shapes = level_shapes(base)
         gains = octave_gains(
@@ -68,13 +79,14 @@ class LinearEngine:
     @property
     def state_bytes(self) -> int:
         """Bytes held for this stream, scratch included."""
-        arrays = (self._previous, self._state, self._levels, self._scratch, self._sums)
-        return sum(array.nbytes for array in arrays)
+        arrays = (self._levels, self._scratch, self._sums, self._shares, self._shown)
+        return self.filter_bytes + sum(array.nbytes for array in arrays)
 
     @property
     def filter_bytes(self) -> int:
-        """Bytes of the temporal filter's state, which each frame reads and writes."""
-        return self._previous.nbytes + self._state.nbytes
+        """Bytes that each frame hands to the next: the filter's state and the last base planes."""
+        before = 0 if self._before is self._previous else self._before.nbytes
+        return self._previous.nbytes + before + self._state.nbytes + self._energies.nbytes
 
     @property
     def noise_px(self) -> None:
@@ -84,6 +96,7 @@ class LinearEngine:
     def start(self, luma: NDArray[np.uint8]) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
+        self._energies.fill(0.0)
         load(
             flat_plane(luma, writeable=False),
             plane_geometry(luma, luma),
@@ -91,15 +104,27 @@ class LinearEngine:
             self._previous,
             self._sums,
         )
+        np.copyto(self._before, self._previous)
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
+        # Two frames of one time: no step that the next one's could have changed from.
+        anew = dt > 0.0
+        gate = Gate(
+            self._previous,
+            self._before if anew else self._previous,
+            self._energies,
+            self._shares,
+            self._shown,
+            np.float32(decay_of(dt)),
+            np.float32(self._noise.held),
+        )
         arguments = (
             flat_plane(luma, writeable=False),
             flat_plane(out, writeable=True),
             plane_geometry(luma, out),
             self._base_level,
-            self._previous,
+            gate,
             self._state,
             self._band_pass.coefficients(dt=dt),
             self._levels,
@@ -114,3 +139,5 @@ class LinearEngine:
         else:
             with _LAUNCH:
                 step_parallel(*arguments)
+        if anew:
+            self._previous, self._before = self._before, self._previous

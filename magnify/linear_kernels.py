@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-from .formulas import TAPS, UNIT, add_and_clip, halve, interpolate, lean
-from .planes import Bytes, Floats, Geometry, Table
+from .formulas import TAPS, UNIT, halve, interpolate, lean, round_and_clip
+from .linear_shrinkage import BLOCK, Gate, average_row, find_shares, shrink_rows
+from .planes import Bytes, Floats, Geometry, Table, Words
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
-
-Words = NDArray[np.uint16]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -113,32 +111,52 @@ def rows_in(
     luma: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
     rows: tuple[int, int],
-    line: Floats,
+    scratch: Floats,
     sums: Words,
 ) -> None:
-    """Band-pass the base rows rows[0]..rows[1]."""
-    width = previous.shape[1]
+    """Band-pass the base rows rows[0]..rows[1], and average what the gate needs."""
+    height, width = gate.previous.shape
     now = sums[1, :width]
+    line, passed, changes = scratch[0], scratch[1], scratch[2]
+    closes = gate.shares.size > 0
     scale = np.float32(1.0 / UNIT)
     for y in range(rows[0], rows[1]):
-        before = previous[y]
+        last, older = gate.previous[y], gate.before[y]
         base_row(luma, geometry, base_level, y, sums[0], now)
+        if closes:
+            if y % BLOCK == 0:
+                passed[: width + BLOCK] = np.float32(0.0)
+                changes[: width + BLOCK] = np.float32(0.0)
+            for x in range(width):
+                step = np.float32(now[x]) - np.float32(last[x])
+                change = scale * (step - (np.float32(last[x]) - np.float32(older[x])))
+                line[x] = scale * step
+                changes[x] += change * change
+        else:
+            for x in range(width):
+                line[x] = scale * (np.float32(now[x]) - np.float32(last[x]))
         for x in range(width):
-            line[x] = scale * (np.float32(now[x]) - np.float32(before[x]))
-            before[x] = now[x]
+            older[x] = now[x]
         for k in range(state.shape[0]):
             section_step(line, state[k, 0, y], state[k, 1, y], coefficients[k])
+        if closes:
+            band = state[-1, 0, y]
+            for x in range(width):
+                passed[x] += band[x] * band[x]
+            if y % BLOCK == BLOCK - 1 or y == height - 1:
+                average_row(passed, gate.decay, gate.energies[0, y // BLOCK])
+                average_row(changes, gate.decay, gate.energies[1, y // BLOCK])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def add_row(luma: Bytes, change: Floats, out: Bytes) -> None:
     """Add a row of changes to a row of luma, round and clip."""
     for x in range(luma.size):
-        out[x] = add_and_clip(luma[x], change[x])
+        out[x] = round_and_clip(np.float32(luma[x]) + change[x])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -249,7 +267,7 @@ def step_serial(
     out: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
     levels: Floats,
@@ -260,13 +278,18 @@ def step_serial(
     sums: Words,
 ) -> None:
     """Do a whole frame in this thread."""
-    band = state[-1, 0]
-    everything = (0, band.shape[0])
+    everything = (0, gate.previous.shape[0])
+    lines = scratch[0]
     top = level_plane(levels, shapes[0])
-    rows_in(luma, geometry, base_level, previous, state, coefficients, everything, scratch[0, 0], sums[0])
-    reduce_rows(band, top, 0, top.shape[0], scratch[0, 0])
-    collapse(levels, shapes, weights, scratch[0, 0])
-    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, scratch[0])
+    rows_in(luma, geometry, base_level, gate, state, coefficients, everything, lines, sums[0])
+    band = state[-1, 0]
+    if gate.shares.size > 0:
+        find_shares(gate, lines)
+        shrink_rows(band, gate, everything, lines[0])
+        band = gate.shown
+    reduce_rows(band, top, 0, top.shape[0], lines[0])
+    collapse(levels, shapes, weights, lines[0])
+    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, lines)
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
@@ -275,7 +298,7 @@ def step_parallel(
     out: Bytes,
     geometry: Geometry,
     base_level: int,
-    previous: Words,
+    gate: Gate,
     state: Floats,
     coefficients: Floats,
     levels: Floats,
@@ -285,17 +308,24 @@ def step_parallel(
     scratch: Floats,
     sums: Words,
 ) -> None:
-    """Do a whole frame with one thread a block of rows; the same sums in the same order, so the same bits."""
-    band = state[-1, 0]
+    """Do a whole frame with one thread a part of the rows; the same sums in the same order: the same bits."""
     top = level_plane(levels, shapes[0])
-    blocks = len(scratch)
-    height, cells = len(band), len(top)
-    for b in prange(blocks):
-        rows = (height * b // blocks, height * (b + 1) // blocks)
-        rows_in(luma, geometry, base_level, previous, state, coefficients, rows, scratch[b, 0], sums[b])
-    for b in prange(blocks):
-        reduce_rows(band, top, cells * b // blocks, cells * (b + 1) // blocks, scratch[b, 0])
+    parts = len(scratch)
+    height, cells = len(gate.previous), len(top)
+    blocks = (height + BLOCK - 1) // BLOCK
+    for p in prange(parts):
+        rows = (blocks * p // parts * BLOCK, min(blocks * (p + 1) // parts * BLOCK, height))
+        rows_in(luma, geometry, base_level, gate, state, coefficients, rows, scratch[p], sums[p])
+    band = state[-1, 0]
+    if gate.shares.size > 0:
+        find_shares(gate, scratch[0])
+        for p in prange(parts):
+            rows = (height * p // parts, height * (p + 1) // parts)
+            shrink_rows(band, gate, rows, scratch[p, 0])
+        band = gate.shown
+    for p in prange(parts):
+        reduce_rows(band, top, cells * p // parts, cells * (p + 1) // parts, scratch[p, 0])
     collapse(levels, shapes, weights, scratch[0, 0])
-    for b in prange(blocks):
-        rows = (height * b // blocks, height * (b + 1) // blocks)
-        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[b])
+    for p in prange(parts):
+        rows = (height * p // parts, height * (p + 1) // parts)
+        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[p])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from .checks import check_luma, check_out, check_range, check_whole
 from .clock import StreamClock
 from .errors import MagnifyError
 from .linear import LinearEngine
+from .noise import model_noise
 from .riesz import RieszEngine
 from .stabilizer import POSE_ORDER, POSE_WARM_SHARE, Engine, StabilizedEngine
 from .temporal import Temporal, design_band_pass
 
 if TYPE_CHECKING:
-    from .cuda_linear import CudaStreams
+    from .cuda_streams import CudaStreams
 
 Method = Literal["linear", "riesz"]
 Device = Literal["cpu", "cuda", "auto"]
@@ -52,13 +54,19 @@ class Magnifier:
     "acceleration" (Zhang et al. 2017) is blind to motion of constant speed, for faces that also move at
     large; the band tells it its middle only. "iir" is the pair of low-passes of Wu et al. 2012, the broadest.
 
+    `denoise` magnifies only what stands out of the noise, whose level is told from the stream itself, place
+    by place: what strays from frame to frame is noise, what takes a course is motion. Motion that does not
+    stand out is lost with it, and comes back with False.
+
     `stabilize` is for a camera or a head that sways: the whole picture's slow motion is taken out before and
     put back after, so that it is not magnified; its motion within the band is. Costs as much again as riesz.
 
     Linear only: `cutoff_wavelength_px` lets octaves of shorter wavelengths be magnified less (Wu et al.
     2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up. `threads` spreads
     a frame over that many on the CPU; one does 1080p in a millisecond or two, and on a busy machine waiting
-    for the others costs far more. `device` "cuda" magnifies on an NVIDIA GPU, "auto" does where there is one;
+    for the others costs far more.
+
+    `device` "cuda" magnifies on an NVIDIA GPU, "auto" does where there is one and `stabilize` is off;
     results differ from the CPU's by at most a grey level, where a sum is rounded otherwise.
 
     A change of the frames' size, time that runs backwards or a gap of more than half a second (or four
@@ -81,9 +89,12 @@ class Magnifier:
         temporal: Temporal = "butterworth",
         order: int = 1,
         stabilize: bool = False,
+        denoise: bool = True,
         threads: int = 1,
     ) -> None:
-        self._device = _choose_device(device, method, stabilize=stabilize)
+        if method not in METHODS:
+            raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
+        self._device = _choose_device(device, stabilize=stabilize)
         check_range("factor", factor, low=0.0, high=MAX_FACTOR)
         check_range("cutoff_wavelength_px", cutoff_wavelength_px, low=0.0, high=1e6)
         check_whole("base_level", base_level, low=0, high=1)
@@ -95,8 +106,8 @@ class Magnifier:
         if stabilize:
             self._pose_band_pass = design_band_pass(band_hz, fps=fps, order=max(order, POSE_ORDER))
         self._clock = StreamClock(fps=fps)
-        self._fps = float(fps)
-        self._high_hz = float(band_hz[1])
+        noise = model_noise(self._band_pass, dt=1.0 / fps, high_hz=band_hz[1])
+        self._noise = noise if denoise else noise.unheld()
         self._method = method
         self._factor = float(factor)
         self._base_level = base_level
@@ -188,8 +199,11 @@ class Magnifier:
     def noise_px(self) -> float | None:
         """How far noise alone moves what is shown, estimated from the stream: pixels, rms over all places.
 
-        None where it cannot be told: for linear, and before the first frame.
+        None where it cannot be told: for linear, and before the first frame. On a GPU each asking costs a
+        download.
         """
+        if self._cuda is not None and self._cuda.engine is not None:
+            return self._cuda.engine.noise_px(0)
         return None if self._engine is None else self._engine.noise_px
 
     @property
@@ -205,33 +219,26 @@ class Magnifier:
 
     def _make_plain_engine(self, shape: tuple[int, int]) -> Engine:
         if self._method == "riesz":
-            return RieszEngine(
-                shape,
-                band_pass=self._band_pass,
-                fps=self._fps,
-                high_hz=self._high_hz,
-                factor=self._factor,
-                base_level=self._base_level,
-            )
-        return LinearEngine(
-            shape,
-            band_pass=self._band_pass,
-            factor=self._factor,
-            base_level=self._base_level,
-            cutoff_wavelength_px=self._cutoff,
-            threads=self._threads,
-        )
+            return RieszEngine(shape, **self._engine_options())
+        return LinearEngine(shape, threads=self._threads, **self._engine_options())
+
+    def _engine_options(self) -> dict[str, Any]:
+        """Give what the method's engine takes besides size, threads and streams, on the CPU and on a GPU."""
+        options = {
+            "band_pass": self._band_pass,
+            "factor": self._factor,
+            "base_level": self._base_level,
+            "noise": self._noise,
+        }
+        return options if self._method == "riesz" else options | {"cutoff_wavelength_px": self._cutoff}
 
     def _make_cuda_streams(self, clocks: list[StreamClock]) -> CudaStreams:
-        from .cuda_linear import CudaStreams
+        from .cuda_linear import CudaLinearEngine
+        from .cuda_riesz import CudaRieszEngine
+        from .cuda_streams import CudaStreams
 
-        return CudaStreams(
-            clocks,
-            band_pass=self._band_pass,
-            factor=self._factor,
-            base_level=self._base_level,
-            cutoff_wavelength_px=self._cutoff,
-        )
+        make = partial(CudaRieszEngine if self._method == "riesz" else CudaLinearEngine, streams=len(clocks))
+        return CudaStreams(clocks, make_engine=partial(make, **self._engine_options()))
 
     def _readable(self, luma: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give the frame as it is if the kernels can read it in place, otherwise a packed copy."""
@@ -247,17 +254,14 @@ class Magnifier:
         return self._packed
 
 
-def _choose_device(device: Device, method: Method, *, stabilize: bool) -> Literal["cpu", "cuda"]:
-    """Check method and device and decide what "auto" means; CUDA is not looked for unless it is wanted."""
-    if method not in METHODS:
-        raise MagnifyError(f"method is {method!r}; this version has 'linear' and 'riesz'")
+def _choose_device(device: Device, *, stabilize: bool) -> Literal["cpu", "cuda"]:
+    """Check the device and decide what "auto" means; CUDA is not looked for unless it is wanted."""
     if device not in DEVICES:
         raise MagnifyError(f"device is {device!r}; this version has 'cpu', 'cuda' and 'auto'")
-    cpu_only = "riesz" if method == "riesz" else "stabilize" if stabilize else None
-    if device == "cpu" or (device == "auto" and cpu_only):
+    if device == "cpu" or (device == "auto" and stabilize):
         return "cpu"
-    if cpu_only:
-        raise MagnifyError(f"device is {device!r}; {cpu_only} runs on the CPU only, give 'cpu' or 'auto'")
+    if stabilize:
+        raise MagnifyError(f"device is {device!r}; stabilize runs on the CPU only, give 'cpu' or 'auto'")
     from .cuda_device import what_is_missing
 
     missing = what_is_missing()

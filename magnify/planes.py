@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint16]
 Floats = NDArray[np.float32]
 Table = NDArray[np.int64]
 # Height, width, and the distances in memory between rows of luma and between rows of out.

@@ -23,16 +23,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .planes import Table, flat_plane, plane_geometry
+from .noise import NoiseModel
+from .planes import Floats, Table, flat_plane, plane_geometry
 from .riesz_bands import analyse
-from .riesz_motion import GRID_LEVEL, follow
+from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
+from .riesz_motion import follow
 from .riesz_shrinkage import Shrinkage
 from .riesz_warp import move
 from .spline import spline_room
 from .temporal import BandPass
 
-# The coarsest octave that is looked at: wavelengths of 32 to 128 px.
-_LAST_LEVEL = 3
 _SCRATCH_ROWS = 11
 
 
@@ -48,34 +48,27 @@ class RieszEngine:
         shape: tuple[int, int],
         *,
         band_pass: BandPass,
-        fps: float,
-        high_hz: float,
         factor: float,
         base_level: int,
+        noise: NoiseModel,
     ) -> None:
         self.shape = shape
         self._band_pass = band_pass
         self._amplitude = np.float32(factor * band_pass.gain)
         self._source = spline_room(shape)
         self._picture = np.zeros(shape, np.float32)
-        sizes = [shape]
-        while len(sizes) <= _LAST_LEVEL:
-            sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+        sizes = octave_sizes(shape)
         self._planes_at, size = _table(sizes[1:])
         self._planes = np.zeros(size, np.float32)
         self._bands_at, size = _table(sizes[base_level:])
         self._before = np.zeros(size, np.float32)
         self._band = np.zeros(size, np.float32)
-        # Slopes are per pixel of the level: a level-k displacement is 2^-k of the picture's. All levels'
-        # evidence is summed over the same area, in which level k has 4^-k as many pixels of 4^-k the noise.
-        count = np.arange(base_level, _LAST_LEVEL + 1)
-        per_cell = 4.0 ** -np.maximum(GRID_LEVEL - count, 0)
-        self._weights = np.stack([2.0**-count * per_cell, 4.0**-count * per_cell], 1).astype(np.float32)
+        self._weights = evidence_weights(base_level)
         grid = sizes[GRID_LEVEL]
         self._cells = np.zeros((2, 5, *grid), np.float32)
         self._state = np.zeros((len(band_pass.sections), 2, 2, *grid), np.float32)
         self._scratch = np.zeros((_SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
-        self._shrinkage = Shrinkage((grid[0], grid[1]), band_pass=band_pass, dt=1.0 / fps, high_hz=high_hz)
+        self._shrinkage = Shrinkage((grid[0], grid[1]), noise=noise)
         self._whole = np.zeros((2, shape[1]), np.int32)
 
     @property
@@ -145,6 +138,25 @@ class RieszEngine:
             self._bands_at,
             self._scratch,
         )
+
+
+def octave_sizes(shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """List the sizes (height, width) of a picture of `shape` and of its halvings that are looked at."""
+    sizes = [shape]
+    while len(sizes) <= LAST_LEVEL:
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+def evidence_weights(base_level: int) -> Floats:
+    """Compute the weights of each level's motion and stiffness: float32 [levels, 2], from `base_level` on.
+
+    Slopes are per pixel of the level: a level-k displacement is 2^-k of the picture's. All levels' evidence
+    is summed over the same area, in which level k has 4^-k as many pixels of 4^-k the noise.
+    """
+    level = np.arange(base_level, LAST_LEVEL + 1)
+    per_cell = 4.0 ** -np.maximum(GRID_LEVEL - level, 0)
+    return np.stack([2.0**-level * per_cell, 4.0**-level * per_cell], 1).astype(np.float32)
 
 
 def _table(sizes: list[tuple[int, int]]) -> tuple[Table, int]:

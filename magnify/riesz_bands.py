@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from .planes import Bytes, Floats, Geometry, Table, repeat_edges
 from .pyramid import level_plane, reduce_rows
+from .riesz_formulas import blur_3, blur_9
 from .spline import load
-
-# The octave's band: binomials of 3 and of 9 taps; their difference passes wavelengths of 4 to 16 px.
-_FINE0, _FINE1 = 1 / 2, 1 / 4
-_COARSE0, _COARSE1, _COARSE2, _COARSE3, _COARSE4 = 70 / 256, 56 / 256, 28 / 256, 8 / 256, 1 / 256
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -47,9 +43,6 @@ def analyse(
 def _band(plane: Floats, out: Floats, scratch: Floats) -> None:
     """Compute the band of a plane [h, w]: its fine blur less its coarse one. `scratch` has two lines."""
     height, width = plane.shape
-    f0, f1 = np.float32(_FINE0), np.float32(_FINE1)
-    c0, c1, c2 = np.float32(_COARSE0), np.float32(_COARSE1), np.float32(_COARSE2)
-    c3, c4 = np.float32(_COARSE3), np.float32(_COARSE4)
     fine, coarse = scratch[0], scratch[1]
     fine_body, coarse_body = fine[4:], coarse[4:]
     last = height - 1
@@ -61,14 +54,14 @@ def _band(plane: Floats, out: Floats, scratch: Floats) -> None:
         up4, down4 = plane[max(y - 4, 0)], plane[min(y + 4, last)]
         for x in range(width):
             near = up1[x] + down1[x]
-            fine_body[x] = f0 * here[x] + f1 * near
-            far = c2 * (up2[x] + down2[x]) + c3 * (up3[x] + down3[x]) + c4 * (up4[x] + down4[x])
-            coarse_body[x] = c0 * here[x] + c1 * near + far
+            two, three, four = up2[x] + down2[x], up3[x] + down3[x], up4[x] + down4[x]
+            fine_body[x] = blur_3(here[x], near)
+            coarse_body[x] = blur_9(here[x], near, two, three, four)
         repeat_edges(fine, 4, width)
         repeat_edges(coarse, 4, width)
         row = out[y]
         for x in range(width):
-            detail = f0 * fine[x + 4] + f1 * (fine[x + 3] + fine[x + 5])
-            near = c0 * coarse[x + 4] + c1 * (coarse[x + 3] + coarse[x + 5])
-            far = c2 * (coarse[x + 2] + coarse[x + 6]) + c3 * (coarse[x + 1] + coarse[x + 7])
-            row[x] = detail - (near + far + c4 * (coarse[x] + coarse[x + 8]))
+            one, two = coarse[x + 3] + coarse[x + 5], coarse[x + 2] + coarse[x + 6]
+            three, four = coarse[x + 1] + coarse[x + 7], coarse[x] + coarse[x + 8]
+            detail = blur_3(fine[x + 4], fine[x + 3] + fine[x + 5])
+            row[x] = detail - blur_9(coarse[x + 4], one, two, three, four)

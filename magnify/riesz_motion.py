@@ -7,21 +7,8 @@ from numba import njit
 
 from .planes import Floats, Table, repeat_edges
 from .pyramid import level_plane
+from .riesz_formulas import GRID_LEVEL, LAST_LEVEL, SMOOTH, bend, slope, solve, stiffness, turned, weigh_13
 from .temporal import section_step
-
-# The displacement is computed on cells of 4 by 4 px.
-GRID_LEVEL = 2
-# First and second derivative, five taps each, fitted to w and -w^2 over the band (0 to 2 radians a pixel):
-# the three-tap pair's response falls short by a tenth in the middle of it.
-_D1, _D2 = 0.80671743, -0.19871813
-_S0, _S1, _S2 = -2.78534774, 1.5406925, -0.14801863
-# Gaussian of sigma 2 cells, radius 6.
-_SMOOTH = (0.19967563, 0.17621312, 0.12110939, 0.06482519, 0.02702316, 0.00877313, 0.00221819)
-# Squared slope, in grey levels a pixel, below which a displacement is pulled to zero.
-_FLOOR = 0.1
-_RELATIVE_FLOOR = 0.003
-# No motion from one frame to the next is larger in what is to be magnified; a cut of the scene would be.
-_MAX_STEP_PX = 4.0
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -43,7 +30,7 @@ def follow(
     """
     raw, sums = cells[0], cells[1]
     raw[:] = np.float32(0.0)
-    finest = GRID_LEVEL + len(bands_at) - 4
+    finest = GRID_LEVEL - LAST_LEVEL - 1 + len(bands_at)
     for k in range(len(bands_at)):
         a, b = level_plane(before, bands_at[k]), level_plane(now, bands_at[k])
         _compare(a, b, finest - k, weights[k], raw, scratch)
@@ -69,10 +56,7 @@ def _compare(
     """
     height, width = now.shape
     last = height - 1
-    d1, d2 = np.float32(_D1), np.float32(_D2)
-    s0, s1, s2 = np.float32(_S0), np.float32(_S1), np.float32(_S2)
-    half, quarter = np.float32(0.5), np.float32(0.25)
-    motion, stiffness = half * weights[0], quarter * weights[1]
+    motion, stiff = np.float32(0.5) * weights[0], np.float32(0.25) * weights[1]
     s, sy, syy = scratch[0], scratch[1], scratch[2]
     d, dy, dyy = scratch[3], scratch[4], scratch[5]
     s_body, sy_body, syy_body = s[2:], sy[2:], syy[2:]
@@ -86,31 +70,30 @@ def _compare(
             sum0, sum1, sum2 = a0[x] + b0[x], a1[x] + b1[x], a2[x] + b2[x]
             sum3, sum4 = a3[x] + b3[x], a4[x] + b4[x]
             s_body[x] = sum0
-            sy_body[x] = d1 * (sum3 - sum1) + d2 * (sum4 - sum2)
-            syy_body[x] = s0 * sum0 + s1 * (sum1 + sum3) + s2 * (sum2 + sum4)
+            sy_body[x] = slope(sum2, sum1, sum3, sum4)
+            syy_body[x] = bend(sum0, sum1 + sum3, sum2 + sum4)
             dif0, dif1, dif2 = a0[x] - b0[x], a1[x] - b1[x], a2[x] - b2[x]
             dif3, dif4 = a3[x] - b3[x], a4[x] - b4[x]
             d_body[x] = dif0
-            dy_body[x] = d1 * (dif3 - dif1) + d2 * (dif4 - dif2)
-            dyy_body[x] = s0 * dif0 + s1 * (dif1 + dif3) + s2 * (dif2 + dif4)
+            dy_body[x] = slope(dif2, dif1, dif3, dif4)
+            dyy_body[x] = bend(dif0, dif1 + dif3, dif2 + dif4)
         repeat_edges(s, 2, width)
         repeat_edges(sy, 2, width)
         repeat_edges(d, 2, width)
         repeat_edges(dy, 2, width)
         for x in range(width):
             sv, dv = s[x + 2], d[x + 2]
-            sx = d1 * (s[x + 3] - s[x + 1]) + d2 * (s[x + 4] - s[x])
-            dx = d1 * (d[x + 3] - d[x + 1]) + d2 * (d[x + 4] - d[x])
-            sxx = s0 * sv + s1 * (s[x + 1] + s[x + 3]) + s2 * (s[x] + s[x + 4])
-            dxx = s0 * dv + s1 * (d[x + 1] + d[x + 3]) + s2 * (d[x] + d[x + 4])
-            sxy = d1 * (sy[x + 3] - sy[x + 1]) + d2 * (sy[x + 4] - sy[x])
-            dxy = d1 * (dy[x + 3] - dy[x + 1]) + d2 * (dy[x + 4] - dy[x])
+            sx, dx = slope(s[x], s[x + 1], s[x + 3], s[x + 4]), slope(d[x], d[x + 1], d[x + 3], d[x + 4])
+            sxx = bend(sv, s[x + 1] + s[x + 3], s[x] + s[x + 4])
+            dxx = bend(dv, d[x + 1] + d[x + 3], d[x] + d[x + 4])
+            sxy = slope(sy[x], sy[x + 1], sy[x + 3], sy[x + 4])
+            dxy = slope(dy[x], dy[x + 1], dy[x + 3], dy[x + 4])
             sv1, dv1 = sy[x + 2], dy[x + 2]
-            j1[x] = motion * (dv * sx - sv * dx)
-            j2[x] = motion * (dv * sv1 - sv * dv1)
-            t11[x] = stiffness * ((sx * sx - sv * sxx) - (dx * dx - dv * dxx))
-            t12[x] = stiffness * ((sx * sv1 - sv * sxy) - (dx * dv1 - dv * dxy))
-            t22[x] = stiffness * ((sv1 * sv1 - sv * syy[x + 2]) - (dv1 * dv1 - dv * dyy[x + 2]))
+            j1[x] = motion * turned(sv, sx, dv, dx)
+            j2[x] = motion * turned(sv, sv1, dv, dv1)
+            t11[x] = stiff * stiffness(sv, sx, sx, sxx, dv, dx, dx, dxx)
+            t12[x] = stiff * stiffness(sv, sx, sv1, sxy, dv, dx, dv1, dxy)
+            t22[x] = stiff * stiffness(sv, sv1, sv1, syy[x + 2], dv, dv1, dv1, dyy[x + 2])
         for c in range(5):
             _add_row(scratch[6 + c], width, y, shift, cells[c])
 
@@ -145,9 +128,6 @@ def smooth(cells: Floats, out: Floats, line: Floats) -> None:
     """Smooth a plane of sums [h, w] with the Gaussian."""
     height, width = cells.shape
     last = height - 1
-    g0, g1, g2 = np.float32(_SMOOTH[0]), np.float32(_SMOOTH[1]), np.float32(_SMOOTH[2])
-    g3, g4 = np.float32(_SMOOTH[3]), np.float32(_SMOOTH[4])
-    g5, g6 = np.float32(_SMOOTH[5]), np.float32(_SMOOTH[6])
     body = line[6:]
     for y in range(height):
         here = cells[y]
@@ -158,14 +138,15 @@ def smooth(cells: Floats, out: Floats, line: Floats) -> None:
         u5, v5 = cells[max(y - 5, 0)], cells[min(y + 5, last)]
         u6, v6 = cells[max(y - 6, 0)], cells[min(y + 6, last)]
         for x in range(width):
-            near = g0 * here[x] + g1 * (u1[x] + v1[x]) + g2 * (u2[x] + v2[x]) + g3 * (u3[x] + v3[x])
-            body[x] = near + (g4 * (u4[x] + v4[x]) + g5 * (u5[x] + v5[x]) + g6 * (u6[x] + v6[x]))
+            one, two, three = u1[x] + v1[x], u2[x] + v2[x], u3[x] + v3[x]
+            four, five, six = u4[x] + v4[x], u5[x] + v5[x], u6[x] + v6[x]
+            body[x] = weigh_13(here[x], one, two, three, four, five, six, SMOOTH)
         repeat_edges(line, 6, width)
         target = out[y]
         for x in range(width):
-            near = g0 * line[x + 6] + g1 * (line[x + 5] + line[x + 7]) + g2 * (line[x + 4] + line[x + 8])
-            far = g4 * (line[x + 2] + line[x + 10]) + g5 * (line[x + 1] + line[x + 11])
-            target[x] = near + g3 * (line[x + 3] + line[x + 9]) + (far + g6 * (line[x] + line[x + 12]))
+            one, two, three = line[x + 5] + line[x + 7], line[x + 4] + line[x + 8], line[x + 3] + line[x + 9]
+            four, five, six = line[x + 2] + line[x + 10], line[x + 1] + line[x + 11], line[x] + line[x + 12]
+            target[x] = weigh_13(line[x + 6], one, two, three, four, five, six, SMOOTH)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -186,10 +167,5 @@ def _move(sums: Floats, state: Floats, coefficients: Floats, steps: Floats, scra
 def _solve_row(sums: Floats, y: int, right: Floats, down: Floats) -> None:
     """Solve row y of the smoothed sums [5, h, w] for the displacement since the last frame, in pixels."""
     j1, j2, t11, t12, t22 = sums[0, y], sums[1, y], sums[2, y], sums[3, y], sums[4, y]
-    tiny, limit = np.float32(1e-3), np.float32(_MAX_STEP_PX)
     for x in range(j1.size):
-        floor = np.float32(_FLOOR) + np.float32(0.5 * _RELATIVE_FLOOR) * (t11[x] + t22[x])
-        a, b, c = max(t11[x] + floor, tiny), t12[x], max(t22[x] + floor, tiny)
-        scale = np.float32(1.0) / max(a * c - b * b, np.float32(0.01) * a * c)
-        right[x] = min(max(scale * (b * j2[x] - c * j1[x]), -limit), limit)
-        down[x] = min(max(scale * (b * j1[x] - a * j2[x]), -limit), limit)
+        right[x], down[x] = solve(j1[x], j2[x], t11[x], t12[x], t22[x])

@@ -1,50 +1,28 @@
 """What is motion and what is only noise: the Riesz engine magnifies the one.
 
-Noise makes the displacement of each frame stray by itself, motion within the band is a course. Of noise e,
-new in each frame, the steps e(t) - e(t - 1) change by e(t) - 2 e(t - 1) + e(t - 2) from frame to frame: six
-times its variance. Of a course within the band, steps change by next to nothing. So the steps' changes tell
-how much noise there is, at each place, whatever it comes from, and the temporal filter's noise share how much
-of it has passed:
-
-    ratio = variance of what passed / (share * variance of the steps' changes / 6)
-
-is one for noise. For a sine of frequency f it is 3 gain^2 / (share * 8 sin(pi f dt)^4), a hundred and more
-where frames are frequent; where they are not, motion cannot be told from noise that way, and nothing is
-shrunk. Motion clearly above the noise passes as it is: a smaller factor for all would cost gain everywhere.
+See `noise`; what strays and takes a course here is the displacement of each place.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
+from .formulas import above_noise
+from .noise import NoiseModel, decay_of
 from .planes import Floats
+from .riesz_formulas import average
 from .riesz_motion import smooth
-from .temporal import BandPass
-
-# Ratios up to the first are noise, from the second on motion: averages over so many seconds and cells stray
-# by a tenth or two.
-_NOISE_RATIO, _MOTION_RATIO = 1.3, 2.2
-_AVERAGE_SECONDS = 0.5
-# Motion at the band's high edge must stand out by so much more, or nothing is shrunk.
-_CLEAR = 1.5
 
 
 class Shrinkage:
     """State of one stream: on a grid [h, w], averages of what passed and of the steps' changes."""
 
-    def __init__(self, grid: tuple[int, int], *, band_pass: BandPass, dt: float, high_hz: float) -> None:
+    def __init__(self, grid: tuple[int, int], *, noise: NoiseModel) -> None:
         self.field = np.zeros((2, *grid), np.float32)
         self._before = np.zeros((2, *grid), np.float32)
         self._energies = np.zeros((2, *grid), np.float32)
-        share = band_pass.noise_share(dt=dt)
-        # The high edge of a Butterworth band-pass is at half the power.
-        clear = 1.5 / (share * 8.0 * math.sin(math.pi * high_hz * dt) ** 4)
-        self._noise = share / 6.0 / band_pass.gain**2
-        self._bend = band_pass.gain**2 * (2.0 * math.sin(band_pass.middle * dt / 2.0)) ** 4
-        self._shrinks = clear > _CLEAR * _MOTION_RATIO
+        self._noise = noise
 
     @property
     def state_bytes(self) -> int:
@@ -61,17 +39,15 @@ class Shrinkage:
 
         `cells` holds the displacements since the last frame in its first two planes; it is used up.
         """
-        decay = np.float32(1.0 - math.exp(-dt / _AVERAGE_SECONDS))
-        noise = np.float32(self._noise if self._shrinks else 0.0)
-        shrink(state, cells, self._before, self._energies, decay, noise, self.field, line)
+        if dt == 0.0:
+            # A frame given again, or two of one time: no step that the next one's could have changed from.
+            return
+        decay, held = np.float32(decay_of(dt)), np.float32(self._noise.held)
+        shrink(state, cells, self._before, self._energies, decay, held, self.field, line)
 
     def noise_px(self, state: Floats) -> float:
         """Estimate how far noise alone displaces the picture in `field`, rms of both axes."""
-        passed = np.hypot(*state[:, 0])
-        share = np.hypot(*self.field) / np.maximum(passed, 1e-12)
-        # Motion in the middle of the band changes the steps too, a little.
-        changes = np.maximum(self._energies[1] - self._bend * self._energies[0], 0.0)
-        return float(np.sqrt(np.mean(share**2 * self._noise * changes)))
+        return self._noise.noise_px(state[:, 0], self.field, self._energies)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -93,18 +69,14 @@ def shrink(
         passed, changes = energies[0, y], energies[1, y]
         for x in range(passed.size):
             dx, dy = right[x] - old_right[x], down[x] - old_down[x]
-            changes[x] += decay * (dx * dx + dy * dy - changes[x])
+            changes[x] = average(changes[x], dx, dy, decay)
             old_right[x], old_down[x] = right[x], down[x]
-            power = passed_right[x] * passed_right[x] + passed_down[x] * passed_down[x]
-            passed[x] += decay * (power - passed[x])
+            passed[x] = average(passed[x], passed_right[x], passed_down[x], decay)
     smooth(energies[0], cells[1, 0], line)
     smooth(energies[1], cells[1, 1], line)
-    low, width = np.float32(_NOISE_RATIO) * noise, np.float32(_MOTION_RATIO - _NOISE_RATIO) * noise
     for y in range(field.shape[1]):
         passed, changes = cells[1, 0, y], cells[1, 1, y]
         for x in range(passed.size):
-            # Nothing over nothing is nothing: a picture that stands still.
-            over = (passed[x] - low * changes[x]) / (width * changes[x] + np.float32(1e-20))
-            share = min(max(over, np.float32(0.0)), np.float32(1.0))
+            share = above_noise(passed[x], changes[x], noise)
             field[0, y, x] = share * state[0, 0, y, x]
             field[1, y, x] = share * state[1, 0, y, x]

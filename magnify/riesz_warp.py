@@ -6,8 +6,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .formulas import between, lean_of
 from .planes import Bytes, Floats, Geometry, repeat_edges
-from .spline import LIMIT_PX, fit_spline, read_row, round_row
+from .riesz_formulas import displaced
+from .spline import fit_spline, read_row, round_row
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -47,18 +49,15 @@ def cells_to_row(plane: Floats, y: int, amplitude: np.float32, line: Floats, out
     # Cell q covers rows 4 q .. 4 q + 3: its centre lies at 4 q + 1.5.
     cell, phase = y // 4, y % 4
     other = max(cell - 1, 0) if phase < 2 else min(cell + 1, height - 1)
-    share = np.float32(abs(2 * phase - 3)) * np.float32(0.125)
-    near, far = plane[cell], plane[other]
-    own, its = amplitude * (np.float32(1.0) - share), amplitude * share
-    limit = np.float32(LIMIT_PX)
+    near, far, share = plane[cell], plane[other], lean_of(phase)
     body = line[1:]
     for x in range(width):
-        body[x] = min(max(own * near[x] + its * far[x], -limit), limit)
+        body[x] = displaced(near[x], far[x], share, amplitude)
     repeat_edges(line, 1, width)
-    large, small = np.float32(0.375), np.float32(0.125)
+    outer, inner = lean_of(0), lean_of(1)
     for x in range(width):
         left, here, right = line[x], line[x + 1], line[x + 2]
-        out[4 * x] = here + large * (left - here)
-        out[4 * x + 1] = here + small * (left - here)
-        out[4 * x + 2] = here + small * (right - here)
-        out[4 * x + 3] = here + large * (right - here)
+        out[4 * x] = between(here, left, outer)
+        out[4 * x + 1] = between(here, left, inner)
+        out[4 * x + 2] = between(here, right, inner)
+        out[4 * x + 3] = between(here, right, outer)

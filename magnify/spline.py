@@ -10,27 +10,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .formulas import cubic_weights, interpolate, round_and_clip
 from .planes import Bytes, Floats, Geometry, repeat_edges
-from .warp import cubic_weights
+from .riesz_formulas import LIMIT_PX, SPLINE, weigh_13
 
 # The picture's edge is repeated so far outwards; a pixel may come from as far outside as the spline's taps
 # leave of that.
-LIMIT_PX = 24
 MARGIN = LIMIT_PX + 3
-# The cubic B-spline's inverse filter, sqrt(3) (sqrt(3) - 2)^|n|, cut at radius 6 and brought back to a sum
-# of 1: a picture that stands still comes back within 0.2 grey levels at worst, and so, rounded, as it was.
-# Unlike the exact recursive filter of `warp`, it vectorises along rows and needs no start-up.
-_POLE = 3.0**0.5 - 2.0
-_SUM = 1.0 + 2.0 * (_POLE + _POLE**2 + _POLE**3 + _POLE**4 + _POLE**5 + _POLE**6)
-_SPLINE = (
-    1.0 / _SUM,
-    _POLE / _SUM,
-    _POLE**2 / _SUM,
-    _POLE**3 / _SUM,
-    _POLE**4 / _SUM,
-    _POLE**5 / _SUM,
-    _POLE**6 / _SUM,
-)
 # Pixels that are interpolated together where their sources lie side by side.
 _BLOCK = 32
 
@@ -59,9 +45,6 @@ def fit_spline(picture: Floats, source: Floats, line: Floats) -> None:
     """
     height, width = picture.shape
     pitch, last = width + 2 * MARGIN, height - 1
-    p0, p1, p2 = np.float32(_SPLINE[0]), np.float32(_SPLINE[1]), np.float32(_SPLINE[2])
-    p3, p4, p5 = np.float32(_SPLINE[3]), np.float32(_SPLINE[4]), np.float32(_SPLINE[5])
-    p6 = np.float32(_SPLINE[6])
     above = line[12:]
     for y in range(-6, height + 6):
         here = picture[min(max(y, 0), last)]
@@ -72,16 +55,17 @@ def fit_spline(picture: Floats, source: Floats, line: Floats) -> None:
         u5, v5 = picture[min(max(y - 5, 0), last)], picture[max(min(y + 5, last), 0)]
         u6, v6 = picture[min(max(y - 6, 0), last)], picture[max(min(y + 6, last), 0)]
         for x in range(width):
-            near = p0 * here[x] + p1 * (u1[x] + v1[x]) + p2 * (u2[x] + v2[x]) + p3 * (u3[x] + v3[x])
-            above[x] = near + (p4 * (u4[x] + v4[x]) + p5 * (u5[x] + v5[x]) + p6 * (u6[x] + v6[x]))
+            one, two, three = u1[x] + v1[x], u2[x] + v2[x], u3[x] + v3[x]
+            four, five, six = u4[x] + v4[x], u5[x] + v5[x], u6[x] + v6[x]
+            above[x] = weigh_13(here[x], one, two, three, four, five, six, SPLINE)
         repeat_edges(line, 12, width)
         start = (y + MARGIN) * pitch
         full = source[start : start + pitch]
         body = full[MARGIN - 6 :]
         for x in range(width + 12):
-            near = p0 * line[x + 6] + p1 * (line[x + 5] + line[x + 7]) + p2 * (line[x + 4] + line[x + 8])
-            far = p4 * (line[x + 2] + line[x + 10]) + p5 * (line[x + 1] + line[x + 11])
-            body[x] = near + p3 * (line[x + 3] + line[x + 9]) + (far + p6 * (line[x] + line[x + 12]))
+            one, two, three = line[x + 5] + line[x + 7], line[x + 4] + line[x + 8], line[x + 3] + line[x + 9]
+            four, five, six = line[x + 2] + line[x + 10], line[x + 1] + line[x + 11], line[x] + line[x + 12]
+            body[x] = weigh_13(line[x + 6], one, two, three, four, five, six, SPLINE)
         full[: MARGIN - 6] = body[0]
         full[MARGIN + width + 6 :] = body[width + 11]
         if y == -6:
@@ -136,18 +120,16 @@ def _interpolate(source: Floats, start: int, pitch: int, tx: Floats, ty: Floats,
     start += 2 * pitch
     three, four = source[start : start + reach], source[start + pitch : start + pitch + reach]
     for i in range(out.size):
-        w0, w1, w2, w3 = cubic_weights(tx[i])
-        a = w0 * one[i] + w1 * one[i + 1] + w2 * one[i + 2] + w3 * one[i + 3]
-        b = w0 * two[i] + w1 * two[i + 1] + w2 * two[i + 2] + w3 * two[i + 3]
-        c = w0 * three[i] + w1 * three[i + 1] + w2 * three[i + 2] + w3 * three[i + 3]
-        d = w0 * four[i] + w1 * four[i + 1] + w2 * four[i + 2] + w3 * four[i + 3]
-        w0, w1, w2, w3 = cubic_weights(ty[i])
-        out[i] = (w0 * a + w1 * b) + (w2 * c + w3 * d)
+        weights = cubic_weights(tx[i])
+        a = interpolate(one[i], one[i + 1], one[i + 2], one[i + 3], weights)
+        b = interpolate(two[i], two[i + 1], two[i + 2], two[i + 3], weights)
+        c = interpolate(three[i], three[i + 1], three[i + 2], three[i + 3], weights)
+        d = interpolate(four[i], four[i + 1], four[i + 2], four[i + 3], weights)
+        out[i] = interpolate(a, b, c, d, cubic_weights(ty[i]))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def round_row(values: Floats, out: Bytes) -> None:
     """Round a row to grey levels, clipped."""
     for x in range(out.size):
-        value = values[x] + np.float32(0.5)
-        out[x] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+        out[x] = round_and_clip(values[x])

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from .planes import Bytes, Floats, flat_plane, plane_geometry
 from .pyramid import reduce_rows
 from .registration import Template
+from .riesz_formulas import LIMIT_PX
 from .similarity import compose, rotation_of, scale_of
-from .spline import LIMIT_PX, fit_spline, load, spline_room
+from .spline import fit_spline, load, spline_room
 from .stabilizer_kernels import difference, hold, note_seen, put_back
 from .temporal import BandPass, section_step
 from .warp import invert_affine, spline_coefficients

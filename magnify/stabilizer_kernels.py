@@ -7,8 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .planes import Bytes, Floats, Geometry
+from .riesz_formulas import LIMIT_PX
 from .riesz_warp import cells_to_row
-from .spline import LIMIT_PX, read_row, round_row
+from .spline import read_row, round_row
 
 # What lies so near the picture's edge shows the engine's own edge, not motion.
 _EDGE_PX = 4.0

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .formulas import cubic_weights
+
 # The pole of the cubic B-spline's recursive prefilter (Unser et al. 1993, eq. 2.5), and its gain.
 _POLE = math.sqrt(3.0) - 2.0
 _GAIN = (1.0 - _POLE) * (1.0 - 1.0 / _POLE)
@@ -61,16 +63,6 @@ def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Invert an affine map [2, 3]."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def cubic_weights(t: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Give the cubic B-spline's four weights at t, 0 to 1, between the second and the third sample."""
-    sixth, half = np.float32(1 / 6), np.float32(0.5)
-    two_thirds, unit = np.float32(2 / 3), np.float32(1.0)
-    u = unit - t
-    inner = two_thirds - half * t * t * (unit + u), two_thirds - half * u * u * (unit + t)
-    return sixth * u * u * u, inner[0], inner[1], sixth * t * t * t
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -18,7 +18,7 @@ from magnifyme.models.face_detector import FaceDetector, open_detector
 from .closing import Closing
 from .compose import place_back
 from .events import Event, EventStore
-from .face import FaceCrop
+from .face import CROP_SIZE, FaceCrop
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
@@ -35,6 +35,9 @@ _WAITING_OBSERVATIONS = 4
 _WAITING_RECORDINGS = 30
 # Expressions are seconds apart and a classification takes a third of a second at most.
 _WAITING_INTERVALS = 16
+_TOO_SLOW_FOR_RIESZ = (
+    "this machine is too slow to magnify with riesz: linear shows the motion, which suits small factors only"
+)
 # Until a source without a nominal rate has shown its own.
 ASSUMED_FPS = 30.0
 
@@ -67,10 +70,11 @@ class Observation:
 class Monitor(Closing):
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
-    `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
-    gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
-    `detector` finds faces, by default the best that can be had. Events are
-    added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
+    `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown, by default riesz
+    where this machine keeps up with it, which it tries first; the classifier gets what it was trained on.
+    `classifier` names expressions, by default the demo model of the package. `detector` finds faces, by
+    default the best that can be had. Events are added to `events` as they become known, the pictures written
+    to `recorder`; the monitor closes neither.
     `learned` is the magnification that the classifier gets, None where the stream is too slow for it.
     `warnings` are for people, one line each; more may come while it runs.
 
@@ -91,7 +95,6 @@ class Monitor(Closing):
         events: EventStore | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        self.magnification = magnification or Magnification()
         self.classifier = classifier or Classifier(demo_model_path())
         self.statistics = Statistics()
         self._warnings: list[str] = []
@@ -102,11 +105,14 @@ class Monitor(Closing):
             source = self._opened = open_source(source)
         self.source = source
         fps = source.fps or ASSUMED_FPS
-        recipe = self.classifier.recipe
-        learned = Magnification(recipe.factor, recipe.band_hz, recipe.method, self.magnification.device)
-        self.learned = learned if learned.carried_by(fps) else None
         self._threads: list[threading.Thread] = []
         try:
+            wanted = magnification or Magnification(method="auto")
+            self.magnification = wanted.settled(fps=fps, size=(CROP_SIZE, CROP_SIZE))
+            if wanted.method == "auto" and self.magnification.method == "linear":
+                self._warnings.append(_TOO_SLOW_FOR_RIESZ)
+            learned = Magnification.learned(self.classifier.recipe, device=self.magnification.device)
+            self.learned = learned if learned.carried_by(fps) else None
             self.pipeline = FacePipeline(
                 self.detector,
                 fps=fps,

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,23 +19,37 @@ from typing import Any
 CAPABILITIES = ((8, 0), (9, 0))
 
 
-def signatures() -> dict[str, Any]:
-    """Give the types that the engine launches each kernel with."""
+def signatures() -> dict[str, dict[str, Any]]:
+    """Give the types that the engines launch each kernel with, by module and kernel."""
     import numba
 
     types: Any = numba.types
     picture, size, whole = types.uint8[::1], types.UniTuple(types.int64, 2), types.int64
     geometry, table, weights = types.UniTuple(types.int64, 4), types.int32[:, ::1], types.float32[::1]
-    previous, levels = types.uint16[:, ::1], types.float32[:, ::1]
+    previous, levels = types.uint16[:, :, ::1], types.float32[:, ::1]
     steps, state = types.float32[:, :, ::1], types.float32[:, :, :, ::1]
+    number, plane, volume = types.float32, levels, steps
     return {
-        "filter_base": (picture, geometry, whole, size, previous, state, steps),
-        "halve_twice": (state, size, levels, table),
-        "sum_coarse": (levels, table, weights),
-        "add_change": (
-            *(picture, picture, geometry, geometry, whole, size),
-            *(state, levels, table, weights, types.float32),
-        ),
+        "cuda_linear_kernels": {
+            "filter_base": (picture, geometry, whole, size, previous, state, steps, steps),
+            "gate_base": (size, state, steps, number, levels),
+            "halve_twice": (levels, size, levels, table),
+            "sum_coarse": (levels, table, weights),
+            "add_change": (
+                *(picture, picture, geometry, geometry, whole, size),
+                *(levels, levels, table, weights, number),
+            ),
+        },
+        "cuda_riesz_kernels": {
+            "halve_thrice": (picture, geometry, plane, table),
+            "compare": (picture, geometry, plane, volume, steps, table, plane, plane),
+            "follow": (plane, table, size, types.float32[:, :, :, :, ::1], volume, steps),
+            "hold_back": (types.float32[:, :, :, :, ::1], volume, size, number, volume),
+        },
+        "cuda_warp_kernels": {
+            "fit_spline": (picture, geometry, volume),
+            "move": (volume, volume, size, number, picture, geometry),
+        },
     }
 
 
@@ -58,20 +73,18 @@ def main() -> None:
     import numba.cuda.dispatcher
     from numba import cuda, types
 
-    from magnifyme.magnify import cuda_kernels
-
     compiled = []
     for capability in CAPABILITIES:
         # Numba asks the device for its capability even where it is told for which one to compile.
         device = SimpleNamespace(compute_capability=capability)
         numba.cuda.dispatcher.get_current_device = lambda device=device: device
         target = "sm_{}{}".format(*capability)
-        for name, arguments in signatures().items():
-            kernel = getattr(cuda_kernels, name).py_func
-            ptx, _ = cuda.compile_ptx(kernel, types.void(*arguments), cc=capability, fastmath=True)
-            compiled.append(
-                {"kernel": name, "target": target, "ptx": ptx, "assembler": assemble(ptx, target)}
-            )
+        for module, kernels in signatures().items():
+            for name, arguments in kernels.items():
+                kernel = getattr(import_module(f"magnifyme.magnify.{module}"), name).py_func
+                ptx, _ = cuda.compile_ptx(kernel, types.void(*arguments), cc=capability, fastmath=True)
+                assembler = assemble(ptx, target)
+                compiled.append({"kernel": name, "target": target, "ptx": ptx, "assembler": assembler})
     json.dump(compiled, sys.stdout)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
@@ -14,83 +13,23 @@ import numpy as np
 import pytest
 from numba import cuda
 from numba.core import config
-from numpy.typing import NDArray
 
 import naive_magnify
+from busy import busy_clip
+from cuda_stage import OnDevice, apart
 from magnifyme.magnify import (
     BatchMagnifier,
     Magnifier,
     MagnifyError,
     bench,
     cuda_device,
-    cuda_linear,
+    cuda_engine,
     magnify_frames,
 )
 
-Frames = NDArray[np.uint8]
 BAND = (1.0, 5.0)
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulator makes a Python thread of every thread of a block: spare it."""
-    if config.ENABLE_CUDASIM:
-        monkeypatch.setattr(cuda_linear, "BASE_BLOCK", (8, 2))
-        monkeypatch.setattr(cuda_linear, "TILE_THREADS", 8)
-        monkeypatch.setattr(cuda_linear, "COARSE_THREADS", 8)
-
-
-class OnDevice:
-    """An array on the device with any strides: the simulator's device is the host's memory."""
-
-    def __init__(self, array: Frames) -> None:
-        self.array = array
-        self.shape = array.shape
-        if config.ENABLE_CUDASIM:
-            self.__cuda_array_interface__ = array.__array_interface__
-            return
-        memory = array if array.base is None else array.base
-        self._memory = cuda.to_device(memory)
-        interface = dict(self._memory.__cuda_array_interface__)
-        offset = array.ctypes.data - memory.ctypes.data
-        interface |= {"shape": array.shape, "strides": array.strides}
-        interface["data"] = (interface["data"][0] + offset, False)
-        self.__cuda_array_interface__ = interface
-
-    def fetch(self) -> Frames:
-        """Bring what is there now back, with all of the memory about it."""
-        memory = self.array if self.array.base is None else self.array.base
-        if not config.ENABLE_CUDASIM:
-            memory[...] = self._memory.copy_to_host()
-        return memory
-
-
-@pytest.fixture
-def device_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Teach the simulator to view an array by its interface, which it cannot."""
-    if not config.ENABLE_CUDASIM:
-        return
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-
-    def view(interface: dict[str, Any], owner: Any) -> FakeCUDAArray:
-        (span,) = interface["shape"]
-        memory = (ctypes.c_uint8 * span).from_address(interface["data"][0])
-        return FakeCUDAArray(np.ctypeslib.as_array(memory))
-
-    interface = property(lambda array: array._ary.__array_interface__)
-    monkeypatch.setattr(FakeCUDAArray, "__cuda_array_interface__", interface, raising=False)
-    monkeypatch.setattr(cuda, "from_cuda_array_interface", view, raising=False)
-
-
-def noise_clip(rng: np.random.Generator, *, count: int, shape: tuple[int, ...]) -> Frames:
-    """Make unrelated frames, the hardest input there is for a comparison."""
-    return rng.integers(90, 166, (count, *shape)).astype(np.uint8)
-
-
-def apart(a: Any, b: Any) -> int:
-    """Tell by how many grey levels two pictures differ at most."""
-    return int(np.abs(np.asarray(a).astype(int) - b).max())
+pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 # The larger ones span several blocks, and levels of which each of the four kernels makes some.
@@ -103,19 +42,19 @@ def test_equals_the_oracle_at_any_size(
     rng: np.random.Generator, shape: tuple[int, int], base_level: int
 ) -> None:
     """What a GPU shows is what the formula says, at odd, prime, portrait and one-pixel sizes too."""
-    frames = noise_clip(rng, count=4, shape=shape)
+    frames = busy_clip(rng, count=4, shape=shape)
     options: dict[str, Any] = {"fps": 30, "factor": 6, "band_hz": BAND, "base_level": base_level}
-    out = magnify_frames(frames, device="cuda", **options)
+    out = magnify_frames(frames, device="cuda", denoise=False, **options)
     assert np.abs(out - naive_magnify.magnify(frames, **options)).max() < 0.51
-    assert apart(out, magnify_frames(frames, **options)) <= 1
+    assert apart(out, magnify_frames(frames, denoise=False, **options)) <= 1
     assert apart(out[1:], frames[1:]) > 3 or max(shape) < 3
 
 
 def test_equals_the_oracle_with_many_levels(rng: np.random.Generator) -> None:
     """Pictures of video size have coarse levels that small ones have not, and magnify as truly."""
-    frames = noise_clip(rng, count=3, shape=(63, 58))
+    frames = busy_clip(rng, count=3, shape=(63, 58))
     options: dict[str, Any] = {"fps": 30, "factor": 6, "band_hz": BAND, "base_level": 0}
-    out = magnify_frames(frames, device="cuda", **options)
+    out = magnify_frames(frames, device="cuda", denoise=False, **options)
     assert np.abs(out - naive_magnify.magnify(frames, **options)).max() < 0.51
 
 
@@ -124,15 +63,37 @@ def test_equals_the_oracle_for_every_option(
     rng: np.random.Generator, order: int, cutoff: float, base_level: int
 ) -> None:
     """The filter's order, the wavelength bound and irregular frames do what their formulas say."""
-    frames = noise_clip(rng, count=9, shape=(18, 20))
+    frames = busy_clip(rng, count=9, shape=(18, 20))
     times = np.cumsum(rng.choice([0.8, 1.0, 2.0, 3.0, 0.0], len(frames))) / 30
     options: dict[str, Any] = {"fps": 30, "factor": 8, "band_hz": BAND, "order": order}
-    magnifier = Magnifier(device="cuda", base_level=base_level, cutoff_wavelength_px=cutoff, **options)
+    magnifier = Magnifier(
+        device="cuda", base_level=base_level, cutoff_wavelength_px=cutoff, denoise=False, **options
+    )
     out = np.array([magnifier(frame, time=float(t)) for frame, t in zip(frames, times, strict=True)])
     true = naive_magnify.magnify(
         frames, times=times.tolist(), base_level=base_level, cutoff=cutoff, **options
     )
     assert np.abs(out - true).max() < 0.51
+
+
+@pytest.mark.parametrize(("base_level", "order"), [(0, 2), (1, 1)])
+def test_noise_is_held_back_as_on_the_cpu(rng: np.random.Generator, base_level: int, order: int) -> None:
+    """From noise alone on the left to motion alone on the right, over frames lost, late and given again."""
+    count, shape = 14, (19, 42)
+    times = np.cumsum(rng.choice([0.8, 1.0, 2.0, 0.0], count, p=[0.3, 0.4, 0.2, 0.1])) / 60
+    share = np.linspace(0, 1, shape[1])
+    course = 25 * share * np.sin(2 * np.pi * 3 * times)[:, None, None]
+    noise = 6 * (1 - share) * rng.standard_normal((count, *shape))
+    frames = np.rint(rng.integers(90, 166, shape) + course + noise).astype(np.uint8)
+    options: dict[str, Any] = {"fps": 60, "factor": 8, "base_level": base_level, "order": order}
+    on_gpu, on_cpu = Magnifier(device="cuda", **options), Magnifier(**options)
+    free = Magnifier(denoise=False, **options)
+    held = 0
+    for frame, moment in zip(frames, times.tolist(), strict=True):
+        out = on_gpu(frame, time=moment)
+        assert apart(out, on_cpu(frame, time=moment)) <= 1
+        held = max(held, apart(out, free(frame, time=moment)))
+    assert held > 5
 
 
 @pytest.mark.parametrize("texture", ["edges", "blob", "grain"])
@@ -158,7 +119,7 @@ def test_moving_textures_equal_the_cpu(rng: np.random.Generator, texture: str) -
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_streams_of_a_batch_do_not_know_of_each_other(rng: np.random.Generator, device: Any) -> None:
     """Four cameras in one launch: one even, one jittering, one with a gap, one reset; each as if alone."""
-    frames = noise_clip(rng, count=8, shape=(4, 10, 13))
+    frames = busy_clip(rng, count=8, shape=(4, 10, 13))
     times = np.arange(8)[:, None] / 30 + np.array([0.0, 100.0, 7.0, 3.0])
     times[:, 1] += rng.uniform(-0.01, 0.01, 8)
     times[5:, 2] += 0.6
@@ -180,7 +141,7 @@ def test_streams_of_a_batch_do_not_know_of_each_other(rng: np.random.Generator, 
 
 def test_a_stream_that_has_no_new_frame_stands_still(rng: np.random.Generator) -> None:
     """Of two cameras the slower one's last frame is given again: its state must not move on by that."""
-    frames = noise_clip(rng, count=6, shape=(2, 9, 10))
+    frames = busy_clip(rng, count=6, shape=(2, 9, 10))
     batch, alone = BatchMagnifier(2, fps=30, device="cuda"), Magnifier(fps=30)
     for k in range(6):
         slow = k // 2
@@ -196,17 +157,17 @@ def test_a_still_picture_comes_out_unchanged(rng: np.random.Generator) -> None:
     magnifier = Magnifier(fps=30, factor=50, order=2, device="cuda")
     for k in range(4):
         assert np.array_equal(magnifier(frame, time=k / 29), frame)
-    clip = noise_clip(rng, count=3, shape=(13, 21))
+    clip = busy_clip(rng, count=3, shape=(13, 21))
     assert np.array_equal(magnify_frames(clip, fps=30, factor=0, device="cuda"), clip)
 
 
 def test_another_size_starts_anew_and_any_layout_is_read(rng: np.random.Generator) -> None:
     """Decoders give padded read-only planes, and a stream may change its size: neither ends the program."""
-    frames = noise_clip(rng, count=4, shape=(12, 15))
+    frames = busy_clip(rng, count=4, shape=(12, 15))
     expected = magnify_frames(frames, fps=30, device="cuda")
     magnifier = Magnifier(fps=30, device="cuda")
     assert magnifier.state_bytes == 0
-    magnifier(noise_clip(rng, count=1, shape=(5, 6))[0])
+    magnifier(busy_clip(rng, count=1, shape=(5, 6))[0])
     padded = np.zeros((4, 12, 32), np.uint8)
     padded[:, :, :15] = frames
     padded.flags.writeable = False
@@ -216,7 +177,7 @@ def test_another_size_starts_anew_and_any_layout_is_read(rng: np.random.Generato
         assert np.array_equal(canvas[4:16, 3:18], true)
     canvas[4:16, 3:18] = 7
     assert (canvas == 7).all()
-    assert magnifier.filter_bytes == 6 * 8 * (4 + 4 + 2)
+    assert magnifier.filter_bytes == 6 * 8 * (4 + 4 + 2 + 2) + 2 * 2 * 2 * 4
 
 
 @pytest.mark.usefixtures("device_arrays")
@@ -224,7 +185,7 @@ def test_another_size_starts_anew_and_any_layout_is_read(rng: np.random.Generato
 def test_frames_on_the_device_stay_there(rng: np.random.Generator, streams: int) -> None:
     """A decoder's surfaces and a classifier's input lie on the GPU, padded: read and written in place."""
     shape = (streams, 11, 14) if streams > 1 else (11, 14)
-    frames = noise_clip(rng, count=4, shape=shape)
+    frames = busy_clip(rng, count=4, shape=shape)
     batch = BatchMagnifier(streams, fps=30, factor=8, device="cuda")
     alone = BatchMagnifier(streams, fps=30, factor=8)
     for picture in frames:
@@ -257,9 +218,9 @@ def test_page_locked_frames_are_not_copied_on_the_way(
     if config.ENABLE_CUDASIM:  # which knows no such memory
         known = {"both": (frame, out), "frame": (frame,), "out": (out,)}[locked]
         asked = [array.ctypes.data for array in known]
-        monkeypatch.setattr(cuda_linear, "is_page_locked", lambda array: array.ctypes.data in asked)
+        monkeypatch.setattr(cuda_engine, "is_page_locked", lambda array: array.ctypes.data in asked)
     magnifier, alone = Magnifier(fps=30, device="cuda"), Magnifier(fps=30)
-    for picture in noise_clip(rng, count=3, shape=(7, 8)):
+    for picture in busy_clip(rng, count=3, shape=(7, 8)):
         frame[...] = picture
         assert magnifier(frame, out=out) is out
         assert apart(out, alone(picture)) <= 1
@@ -328,9 +289,9 @@ def test_says_what_cuda_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_auto_takes_the_gpu_for_what_runs_there() -> None:
-    """`auto` magnifies on the GPU where it can, and riesz, which cannot, on the CPU."""
+    """`auto` magnifies on the GPU where it can, and what is to be stabilized, which cannot, on the CPU."""
     assert Magnifier(fps=30, device="auto").device == "cuda"
-    assert Magnifier(fps=30, device="auto", method="riesz").device == "cpu"
+    assert Magnifier(fps=30, device="auto", method="riesz").device == "cuda"
     assert Magnifier(fps=30, device="auto", stabilize=True).device == "cpu"
     with pytest.raises(MagnifyError, match="stabilize runs on the CPU only"):
         Magnifier(fps=30, device="cuda", stabilize=True)
@@ -372,7 +333,8 @@ def test_the_benchmark_counts_what_crosses_the_bus_or_the_memory(streams: int, o
     """A share of the floor is only worth something if bytes and bandwidth are those of the same way."""
     result = bench.measure((16, 12), seconds=0.01, device="cuda", streams=streams, on_device=on_device)
     assert (result.device, result.streams, result.on_device) == ("cuda", streams, on_device)
-    state = 8 * 6 * (4 + 4 + 2)
+    # Filter, two base planes, and the averages of two by two blocks.
+    state = 8 * 6 * (4 + 4 + 2 + 2) + 2 * 2 * 2 * 4
     assert result.bytes_per_frame == 2 * 16 * 12 + (2 * state if on_device else 0)
     assert result.fps == pytest.approx(1000 * streams / result.ms_per_frame)
     copying_ms = 1000 * streams * result.bytes_per_frame / result.copy_bytes_per_s
@@ -392,10 +354,10 @@ def test_kernels_compile_to_single_precision_code_that_spills_nothing() -> None:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     compiled = json.loads(done.stdout)
+    linear = {"filter_base", "gate_base", "halve_twice", "sum_coarse", "add_change"}
+    riesz = {"halve_thrice", "compare", "follow", "hold_back", "fit_spline", "move"}
     assert {(entry["kernel"], entry["target"]) for entry in compiled} == {
-        (kernel, target)
-        for kernel in ("filter_base", "halve_twice", "sum_coarse", "add_change")
-        for target in ("sm_80", "sm_90")
+        (kernel, target) for kernel in linear | riesz for target in ("sm_80", "sm_90")
     }
     for entry in compiled:
         assert f".target {entry['target']}" in entry["ptx"]

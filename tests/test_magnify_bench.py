@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from magnifyme.cli import bench as command
 from magnifyme.magnify import MagnifyError, bench
+from program import Here
 
 
 def test_the_benchmark_measures_what_it_says() -> None:
@@ -22,3 +27,16 @@ def test_the_benchmark_measures_what_it_says() -> None:
     assert 0 < riesz.best_ms <= riesz.ms_per_frame
     with pytest.raises(MagnifyError, match="nothing to measure"):
         bench.measure((0, 48))
+
+
+@pytest.mark.parametrize("only", [None, "riesz"])
+def test_one_engine_can_be_measured_alone(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, only: str | None
+) -> None:
+    """Minutes on a GPU that is paid by the minute are not spent on the engine that was not asked for."""
+    monkeypatch.setattr(command, "_MAGNIFY_SIZES", ((32, 24),))
+    asked = [] if only is None else ["--method", only]
+    done = Here(monkeypatch, capfd)("bench", "magnify", "--seconds", "0.1", "--json", *asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    measured = [row["method"] for row in json.loads(done.stdout)["magnify"]]
+    assert measured == (["linear", "riesz"] if only is None else [only])

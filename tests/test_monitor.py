@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from magnifyme.cli.warm import warm_up
 from magnifyme.magnify import MagnifyError
 from magnifyme.models.classifier import Classifier, Prediction
 from magnifyme.models.errors import ModelError
@@ -81,6 +82,13 @@ class Recorded:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Compile before anything is live, as the program does: a live stream does not wait for it."""
+    with Monitor(StallingCamera(5), detector=HaarCascade()) as monitor:
+        warm_up(monitor)
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,7 @@ def watch_stream(stream: Stream, recipe: Recipe) -> Clips:
     pipeline = FacePipeline(
         HaarCascade(),
         fps=_FPS,
-        shown=Magnification(factor=recipe.factor, band_hz=recipe.band_hz, method=recipe.method),
+        shown=Magnification.learned(recipe),
     )
     coming = _expressions(source)
     missed = len(coming)
@@ -198,9 +198,7 @@ class _KnownWay:
         self._source = source
         self._detector = _KnownPlace(source)
         self._tracker = FaceTracker(self._detector)
-        self._magnifier = Magnification(
-            factor=recipe.factor, band_hz=recipe.band_hz, method=recipe.method
-        ).magnifier(_FPS)
+        self._magnifier = Magnification.learned(recipe).magnifier(_FPS)
 
     def watch(self, event: TrueEvent) -> dict[int, NDArray[np.uint8]] | None:
         """Give the magnified crops around an expression, by frame number; None if the face was lost."""
