@@ -41,7 +41,16 @@ _weigh_13 = on_device(riesz_formulas.weigh_13.py_func)
 @on_device
 def clamp(index: int, size: int) -> int:
     """Bring an index into a picture of `size` whose edge is repeated."""
-    return min(max(index, 0), size - 1)
+    # In this order the compiler sees that no index is negative, and tests none.
+    return max(min(index, size - 1), 0)
+
+
+@on_device
+def place(number: int, width: int) -> tuple[int, int]:
+    """Tell row and column of a cell's number in a tile of `width` columns."""
+    # The mask tells the compiler that no index is negative: it tests none, and divides without signs.
+    number &= 0x7FFFFFFF
+    return number // width, number % width
 
 
 @on_device

@@ -33,6 +33,7 @@ from .cuda_functions import (
     lean_of,
     on_device,
     pass_section,
+    place,
     pool,
     round_and_clip,
 )
@@ -123,8 +124,10 @@ def filter_base(
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
     keep, decay = steps[stream, 0, KEEP], steps[stream, 0, DECAY]
-    for i in range(thread, TILE_ROWS * TILE_COLUMNS, threads):
-        row, column = i // TILE_COLUMNS, i % TILE_COLUMNS
+    i = thread
+    while i < TILE_ROWS * TILE_COLUMNS:
+        row, column = place(i, TILE_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         # What lies outside of the picture is nothing to its blocks.
         passed[row, column] = changed[row, column] = float32(0.0)
@@ -157,8 +160,10 @@ def filter_base(
         passed[row, column], changed[row, column] = band * band, turn * turn
     cuda.syncthreads()
     rows, columns = (base[0] + BLOCK - 1) // BLOCK, (base[1] + BLOCK - 1) // BLOCK
-    for i in range(thread, _TILE_BLOCKS[0] * _TILE_BLOCKS[1], threads):
-        row, column = i // _TILE_BLOCKS[1], i % _TILE_BLOCKS[1]
+    i = thread
+    while i < _TILE_BLOCKS[0] * _TILE_BLOCKS[1]:
+        row, column = place(i, _TILE_BLOCKS[1])
+        i += threads
         y, x = top // BLOCK + row, left // BLOCK + column
         if y >= rows or x >= columns:
             continue
@@ -192,14 +197,18 @@ def gate_base(base: Any, state: Any, energies: Any, noise: Any, shown: Any) -> N
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
     rows, columns = (base[0] + BLOCK - 1) // BLOCK, (base[1] + BLOCK - 1) // BLOCK
-    for i in range(thread, _TILE_SHARES[0] * _TILE_SHARES[1], threads):
-        row, column = i // _TILE_SHARES[1], i % _TILE_SHARES[1]
+    i = thread
+    while i < _TILE_SHARES[0] * _TILE_SHARES[1]:
+        row, column = place(i, _TILE_SHARES[1])
+        i += threads
         y, x = clamp(top // BLOCK - 1 + row, rows), clamp(left // BLOCK - 1 + column, columns)
         power = _pooled(energies[stream, 0], rows, columns, y, x)
         shares[row, column] = above_noise(power, _pooled(energies[stream, 1], rows, columns, y, x), noise)
     cuda.syncthreads()
-    for i in range(thread, TILE_ROWS * TILE_COLUMNS, threads):
-        row, column = i // TILE_COLUMNS, i % TILE_COLUMNS
+    i = thread
+    while i < TILE_ROWS * TILE_COLUMNS:
+        row, column = place(i, TILE_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         if y >= base[0] or x >= base[1]:
             continue
@@ -225,8 +234,10 @@ def halve_twice(shown: Any, base: Any, levels: Any, shapes: Any) -> None:
     offset_1, height_1, width_1 = shapes[0, 0], shapes[0, 1], shapes[0, 2]
     offset_2, height_2, width_2 = shapes[1, 0], shapes[1, 1], shapes[1, 2]
     top, left = cuda.blockIdx.y * HALVE_ROWS, cuda.blockIdx.x * HALVE_COLUMNS
-    for i in range(cuda.threadIdx.x, _FINE[0] * _FINE[1], cuda.blockDim.x):
-        row, column = i // _FINE[1], i % _FINE[1]
+    i = cuda.threadIdx.x
+    while i < _FINE[0] * _FINE[1]:
+        row, column = place(i, _FINE[1])
+        i += cuda.blockDim.x
         y, x = 2 * top - 1 + row, 2 * left - 1 + column
         value = _halved(band, 0, base[0], base[1], clamp(y, height_1), clamp(x, width_1))
         fine[row, column] = value
@@ -234,8 +245,10 @@ def halve_twice(shown: Any, base: Any, levels: Any, shapes: Any) -> None:
         if inside and y < height_1 and x < width_1:
             level[offset_1 + y * width_1 + x] = value
     cuda.syncthreads()
-    for i in range(cuda.threadIdx.x, HALVE_ROWS * HALVE_COLUMNS, cuda.blockDim.x):
-        row, column = i // HALVE_COLUMNS, i % HALVE_COLUMNS
+    i = cuda.threadIdx.x
+    while i < HALVE_ROWS * HALVE_COLUMNS:
+        row, column = place(i, HALVE_COLUMNS)
+        i += cuda.blockDim.x
         y, x = top + row, left + column
         if y < height_2 and x < width_2:
             level[offset_2 + y * width_2 + x] = halved_tile(fine, 2 * row, 2 * column)
@@ -250,17 +263,21 @@ def sum_coarse(levels: Any, shapes: Any, weights: Any) -> None:
         offset, height, width = shapes[k, 0], shapes[k, 1], shapes[k, 2]
         # The coarsest level is weighted as it is made.
         own = weights[count] if k == count - 1 else float32(1.0)
-        for i in range(thread, height * width, threads):
+        i = thread
+        while i < height * width:
             level[offset + i] = own * _halved(
                 level, shapes[k - 1, 0], shapes[k - 1, 1], shapes[k - 1, 2], i // width, i % width
             )
+            i += threads
         cuda.syncthreads()
     for k in range(count - 2, 1, -1):
         offset, height, width = shapes[k, 0], shapes[k, 1], shapes[k, 2]
-        for i in range(thread, height * width, threads):
+        i = thread
+        while i < height * width:
             level[offset + i] = weights[k + 1] * level[offset + i] + _expanded(
                 level, shapes[k + 1, 0], shapes[k + 1, 1], shapes[k + 1, 2], i // width, i % width
             )
+            i += threads
         cuda.syncthreads()
 
 
@@ -288,30 +305,38 @@ def add_change(
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     band, level = shown[stream], levels[stream]
     top, left = cuda.blockIdx.y * TILE_ROWS, cuda.blockIdx.x * TILE_COLUMNS
-    for i in range(thread, _TILE_2[0] * _TILE_2[1], threads):
-        row, column = i // _TILE_2[1], i % _TILE_2[1]
+    i = thread
+    while i < _TILE_2[0] * _TILE_2[1]:
+        row, column = place(i, _TILE_2[1])
+        i += threads
         y, x = clamp(top // 4 - _HALO + row, shapes[1, 1]), clamp(left // 4 - _HALO + column, shapes[1, 2])
         tile_2[row, column] = weights[2] * level[shapes[1, 0] + y * shapes[1, 2] + x] + _expanded(
             level, shapes[2, 0], shapes[2, 1], shapes[2, 2], y, x
         )
     cuda.syncthreads()
-    for i in range(thread, _TILE_1[0] * _TILE_1[1], threads):
-        row, column = i // _TILE_1[1], i % _TILE_1[1]
+    i = thread
+    while i < _TILE_1[0] * _TILE_1[1]:
+        row, column = place(i, _TILE_1[1])
+        i += threads
         y, x = clamp(top // 2 - _HALO + row, shapes[0, 1]), clamp(left // 2 - _HALO + column, shapes[0, 2])
         tile_1[row, column] = weights[1] * level[shapes[0, 0] + y * shapes[0, 2] + x] + _expanded_tile(
             tile_2, y, x, top // 4 - _HALO, left // 4 - _HALO
         )
     cuda.syncthreads()
-    for i in range(thread, _TILE_0[0] * _TILE_0[1], threads):
-        row, column = i // _TILE_0[1], i % _TILE_0[1]
+    i = thread
+    while i < _TILE_0[0] * _TILE_0[1]:
+        row, column = place(i, _TILE_0[1])
+        i += threads
         y, x = clamp(top - _HALO + row, base[0]), clamp(left - _HALO + column, base[1])
         tile_0[row, column] = weights[0] * band[y * base[1] + x] + _expanded_tile(
             tile_1, y, x, top // 2 - _HALO, left // 2 - _HALO
         )
     cuda.syncthreads()
     height, width, pitch, plane = geometry
-    for i in range(thread, TILE_ROWS * TILE_COLUMNS, threads):
-        row, column = i // TILE_COLUMNS, i % TILE_COLUMNS
+    i = thread
+    while i < TILE_ROWS * TILE_COLUMNS:
+        row, column = place(i, TILE_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         if y >= base[0] or x >= base[1]:
             continue

@@ -133,10 +133,10 @@ def _level_table(
     for level in range(base_level, LAST_LEVEL + 1):
         height, width = sizes[level]
         plane = -1 if level == 0 else int(shapes[level - 1, 0])
-        span, coarser = 1 << max(GRID_LEVEL - level, 0), int(level > GRID_LEVEL)
+        finer, coarser = max(GRID_LEVEL - level, 0), max(level - GRID_LEVEL, 0)
         summed = sizes[max(level, GRID_LEVEL)]
         across = blocks(width, kernels.BAND_COLUMNS)
-        rows.append((plane, band, height, width, span, coarser, sums, *summed, tiles, across))
+        rows.append((plane, band, height, width, finer, coarser, sums, *summed, tiles, across))
         band += height * width
         sums += 5 * summed[0] * summed[1]
         tiles += across * blocks(height, kernels.BAND_ROWS)

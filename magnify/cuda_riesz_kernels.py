@@ -30,6 +30,7 @@ from .cuda_functions import (
     halved_tile,
     on_device,
     pass_section,
+    place,
     weigh_column,
     weigh_row,
 )
@@ -39,15 +40,16 @@ RIESZ_STEP_COLUMNS = STEP_COLUMNS + 1
 
 # What a block makes: pixels of level 3, of a level's band, cells of the grid.
 HALVE_ROWS, HALVE_COLUMNS = 4, 16
-BAND_ROWS, BAND_COLUMNS = 16, 32
+_BAND_ROW_BITS, _BAND_COLUMN_BITS = 4, 5
+BAND_ROWS, BAND_COLUMNS = 1 << _BAND_ROW_BITS, 1 << _BAND_COLUMN_BITS
 CELL_ROWS, CELL_COLUMNS = 8, 32
 # How far the coarse blur and the derivatives reach.
 _BLUR, _DERIVE = 4, 2
 
 # Columns of the levels' table: where the level lies among the planes (-1: it is the picture itself) and among
-# the bands, its size, how many of its pixels a cell is wide, whether instead a pixel covers two cells by two
-# (0 or 1), where its sums lie and their size, the first of its tiles and how many are side by side.
-PLANE, BAND, HEIGHT, WIDTH, SPAN, COARSER, SUMS, SUM_HEIGHT, SUM_WIDTH, FIRST, ACROSS = range(11)
+# the bands, its size, by how many octaves it is finer or coarser than the grid of cells, where its sums lie
+# and their size (a coarser level's are of its own), the first of its tiles and how many are side by side.
+PLANE, BAND, HEIGHT, WIDTH, FINER, COARSER, SUMS, SUM_HEIGHT, SUM_WIDTH, FIRST, ACROSS = range(11)
 
 _HALVES_1 = (4 * HALVE_ROWS + 6, 4 * HALVE_COLUMNS + 6)
 _HALVES_2 = (2 * HALVE_ROWS + 2, 2 * HALVE_COLUMNS + 2)
@@ -73,8 +75,10 @@ _average = on_device(riesz_formulas.average.py_func)
 def _smooth_columns(tile: Any, lines: Any) -> None:
     """Smooth a tile of cells downwards into lines; all threads of the block take part, before and after."""
     cuda.syncthreads()
-    for i in range(cuda.threadIdx.x, _CELL_LINES[0] * _CELL_LINES[1], cuda.blockDim.x):
-        row, column = i // _CELL_LINES[1], i % _CELL_LINES[1]
+    i = cuda.threadIdx.x
+    while i < _CELL_LINES[0] * _CELL_LINES[1]:
+        row, column = place(i, _CELL_LINES[1])
+        i += cuda.blockDim.x
         lines[row, column] = weigh_column(tile, row, column, riesz_formulas.SMOOTH)
     cuda.syncthreads()
 
@@ -150,8 +154,10 @@ def halve_thrice(luma: Any, geometry: Any, planes: Any, shapes: Any) -> None:
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     plane = planes[stream]
     top, left = cuda.blockIdx.y * HALVE_ROWS, cuda.blockIdx.x * HALVE_COLUMNS
-    for i in range(thread, _HALVES_1[0] * _HALVES_1[1], threads):
-        row, column = i // _HALVES_1[1], i % _HALVES_1[1]
+    i = thread
+    while i < _HALVES_1[0] * _HALVES_1[1]:
+        row, column = place(i, _HALVES_1[1])
+        i += threads
         y, x = 4 * top - 3 + row, 4 * left - 3 + column
         value = float32(1.0 / 64.0) * halved_luma(
             luma, geometry, stream, clamp(y, shapes[0, 1]), clamp(x, shapes[0, 2])
@@ -161,8 +167,10 @@ def halve_thrice(luma: Any, geometry: Any, planes: Any, shapes: Any) -> None:
         if inside and y < shapes[0, 1] and x < shapes[0, 2]:
             plane[shapes[0, 0] + y * shapes[0, 2] + x] = value
     cuda.syncthreads()
-    for i in range(thread, _HALVES_2[0] * _HALVES_2[1], threads):
-        row, column = i // _HALVES_2[1], i % _HALVES_2[1]
+    i = thread
+    while i < _HALVES_2[0] * _HALVES_2[1]:
+        row, column = place(i, _HALVES_2[1])
+        i += threads
         y, x = 2 * top - 1 + row, 2 * left - 1 + column
         at_y, at_x = clamp(y, shapes[1, 1]), clamp(x, shapes[1, 2])
         value = halved_tile(tile_1, 2 * at_y + 2 - 4 * top, 2 * at_x + 2 - 4 * left)
@@ -171,8 +179,10 @@ def halve_thrice(luma: Any, geometry: Any, planes: Any, shapes: Any) -> None:
         if inside and y < shapes[1, 1] and x < shapes[1, 2]:
             plane[shapes[1, 0] + y * shapes[1, 2] + x] = value
     cuda.syncthreads()
-    for i in range(thread, HALVE_ROWS * HALVE_COLUMNS, threads):
-        row, column = i // HALVE_COLUMNS, i % HALVE_COLUMNS
+    i = thread
+    while i < HALVE_ROWS * HALVE_COLUMNS:
+        row, column = place(i, HALVE_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         if y < shapes[2, 1] and x < shapes[2, 2]:
             plane[shapes[2, 0] + y * shapes[2, 2] + x] = halved_tile(tile_2, 2 * row, 2 * column)
@@ -196,27 +206,34 @@ def compare(
     level = 0
     while level + 1 < table.shape[0] and cuda.blockIdx.x >= table[level + 1, FIRST]:
         level += 1
-    height, width, span = table[level, HEIGHT], table[level, WIDTH], table[level, SPAN]
+    height, width, finer = table[level, HEIGHT], table[level, WIDTH], table[level, FINER]
     plane_at, band_at = table[level, PLANE], table[level, BAND]
     number, across = cuda.blockIdx.x - table[level, FIRST], table[level, ACROSS]
-    top, left = number // across * BAND_ROWS, number % across * BAND_COLUMNS
+    top, left = place(number, across)
+    top, left = top * BAND_ROWS, left * BAND_COLUMNS
     which = int32(steps[stream, 0, WHICH])
     band, before = bands[stream, which], bands[stream, 1 - which]
     reach = _BLUR + _DERIVE
-    for i in range(thread, _PLANE_TILE[0] * _PLANE_TILE[1], threads):
-        row, column = i // _PLANE_TILE[1], i % _PLANE_TILE[1]
+    i = thread
+    while i < _PLANE_TILE[0] * _PLANE_TILE[1]:
+        row, column = place(i, _PLANE_TILE[1])
+        i += threads
         y, x = clamp(top - reach + row, height), clamp(left - reach + column, width)
         if plane_at < 0:
             tile[row, column] = float32(luma[stream * geometry[3] + y * geometry[2] + x])
         else:
             tile[row, column] = planes[stream, plane_at + y * width + x]
     cuda.syncthreads()
-    for i in range(thread, _BAND_LINES[1] * _BAND_LINES[2], threads):
-        row, column = i // _BAND_LINES[2], i % _BAND_LINES[2]
+    i = thread
+    while i < _BAND_LINES[1] * _BAND_LINES[2]:
+        row, column = place(i, _BAND_LINES[2])
+        i += threads
         _blur_column(tile, lines, clamp(top - _DERIVE + row, height) - top + reach, row, column)
     cuda.syncthreads()
-    for i in range(thread, _BAND_TILE[0] * _BAND_TILE[1], threads):
-        row, column = i // _BAND_TILE[1], i % _BAND_TILE[1]
+    i = thread
+    while i < _BAND_TILE[0] * _BAND_TILE[1]:
+        row, column = place(i, _BAND_TILE[1])
+        i += threads
         y, x = top - _DERIVE + row, left - _DERIVE + column
         at_x = clamp(x, width)
         cell = band_at + clamp(y, height) * width + at_x
@@ -227,24 +244,34 @@ def compare(
         if inside and y < height and x < width:
             band[cell] = now
     cuda.syncthreads()
-    for i in range(thread, BAND_ROWS * _BAND_TILE[1], threads):
-        row, x = i // _BAND_TILE[1], i % _BAND_TILE[1]
+    i = thread
+    while i < BAND_ROWS * _BAND_TILE[1]:
+        row, x = place(i, _BAND_TILE[1])
+        i += threads
         lines[0, row, x] = _slope(added[row, x], added[row + 1, x], added[row + 3, x], added[row + 4, x])
         lines[1, row, x] = _slope(apart[row, x], apart[row + 1, x], apart[row + 3, x], apart[row + 4, x])
     cuda.syncthreads()
-    for i in range(thread, BAND_ROWS * BAND_COLUMNS, threads):
-        _evidence(added, apart, lines, i // BAND_COLUMNS, i % BAND_COLUMNS, products)
+    i = thread
+    while i < BAND_ROWS * BAND_COLUMNS:
+        row, column = place(i, BAND_COLUMNS)
+        i += threads
+        _evidence(added, apart, lines, row, column, products)
     cuda.syncthreads()
-    rows, columns = BAND_ROWS // span, BAND_COLUMNS // span
+    # Cells are powers of two: shifts, because divisions by what only the table knows take long.
+    row_bits, column_bits = _BAND_ROW_BITS - finer, _BAND_COLUMN_BITS - finer
     sum_height, sum_width = table[level, SUM_HEIGHT], table[level, SUM_WIDTH]
-    for i in range(thread, 5 * rows * columns, threads):
-        c, row, column = i // (rows * columns), i // columns % rows, i % columns
-        y, x = top // span + row, left // span + column
+    i = thread
+    while i < 5 << row_bits + column_bits:
+        row, column = i >> column_bits & (1 << row_bits) - 1, i & (1 << column_bits) - 1
+        c = i >> row_bits + column_bits
+        i += threads
+        y, x = (top >> finer) + row, (left >> finer) + column
         if y >= sum_height or x >= sum_width:
             continue
         total = float32(0.0)
-        for a in range(row * span, min((row + 1) * span, height - top)):
-            for b in range(column * span, min((column + 1) * span, width - left)):
+        for k in range(1 << 2 * finer):
+            a, b = (row << finer) + (k >> finer), (column << finer) + (k & (1 << finer) - 1)
+            if top + a < height and left + b < width:
                 total += products[c, a, b]
         share = float32(0.5) * weights[level, 0] if c < 2 else float32(0.25) * weights[level, 1]
         sums[stream, table[level, SUMS] + (c * sum_height + y) * sum_width + x] = share * total
@@ -267,18 +294,24 @@ def follow(sums: Any, table: Any, grid: Any, state: Any, memory: Any, steps: Any
         for level in range(table.shape[0]):
             width, coarser = table[level, SUM_WIDTH], table[level, COARSER]
             first = table[level, SUMS] + c * table[level, SUM_HEIGHT] * width
-            for i in range(thread, _CELL_TILE[0] * _CELL_TILE[1], threads):
-                row, column = i // _CELL_TILE[1], i % _CELL_TILE[1]
+            i = thread
+            while i < _CELL_TILE[0] * _CELL_TILE[1]:
+                row, column = place(i, _CELL_TILE[1])
+                i += threads
                 y, x = clamp(top - REACH + row, grid[0]), clamp(left - REACH + column, grid[1])
                 total = tile[row, column] if level > 0 else float32(0.0)
                 tile[row, column] = total + sums[stream, first + (y >> coarser) * width + (x >> coarser)]
         _smooth_columns(tile, lines)
-        for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
-            row, column = i // CELL_COLUMNS, i % CELL_COLUMNS
+        i = thread
+        while i < CELL_ROWS * CELL_COLUMNS:
+            row, column = place(i, CELL_COLUMNS)
+            i += threads
             smooth[c, row, column] = weigh_row(lines, row, column, riesz_formulas.SMOOTH)
     keep, decay = steps[stream, 0, KEEP], steps[stream, 0, DECAY]
-    for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
-        row, column = i // CELL_COLUMNS, i % CELL_COLUMNS
+    i = thread
+    while i < CELL_ROWS * CELL_COLUMNS:
+        row, column = place(i, CELL_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         if y >= grid[0] or x >= grid[1]:
             continue
@@ -311,13 +344,17 @@ def hold_back(state: Any, memory: Any, grid: Any, noise: Any, field: Any) -> Non
     top, left = cuda.blockIdx.y * CELL_ROWS, cuda.blockIdx.x * CELL_COLUMNS
     passed = state[stream, state.shape[1] - 1]
     for c in range(2):
-        for i in range(thread, _CELL_TILE[0] * _CELL_TILE[1], threads):
-            row, column = i // _CELL_TILE[1], i % _CELL_TILE[1]
+        i = thread
+        while i < _CELL_TILE[0] * _CELL_TILE[1]:
+            row, column = place(i, _CELL_TILE[1])
+            i += threads
             y, x = clamp(top - REACH + row, grid[0]), clamp(left - REACH + column, grid[1])
             tile[row, column] = memory[stream, 2 + c, y * grid[1] + x]
         _smooth_columns(tile, lines)
-        for i in range(thread, CELL_ROWS * CELL_COLUMNS, threads):
-            row, column = i // CELL_COLUMNS, i % CELL_COLUMNS
+        i = thread
+        while i < CELL_ROWS * CELL_COLUMNS:
+            row, column = place(i, CELL_COLUMNS)
+            i += threads
             smooth = weigh_row(lines, row, column, riesz_formulas.SMOOTH)
             if c == 0:
                 motion[row, column] = smooth

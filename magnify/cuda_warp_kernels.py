@@ -20,6 +20,7 @@ from .cuda_functions import (
     interpolate,
     lean_of,
     on_device,
+    place,
     round_and_clip,
     weigh_column,
     weigh_row,
@@ -67,17 +68,23 @@ def fit_spline(luma: Any, geometry: Any, source: Any) -> None:
     lines = cuda.shared.array(_LINES, float32)
     stream, thread, threads = cuda.blockIdx.z, cuda.threadIdx.x, cuda.blockDim.x
     top, left = cuda.blockIdx.y * SPLINE_ROWS, cuda.blockIdx.x * SPLINE_COLUMNS
-    for i in range(thread, _TILE[0] * _TILE[1], threads):
-        row, column = i // _TILE[1], i % _TILE[1]
+    i = thread
+    while i < _TILE[0] * _TILE[1]:
+        row, column = place(i, _TILE[1])
+        i += threads
         y, x = clamp(top - 2 * REACH + row, geometry[0]), clamp(left - 2 * REACH + column, geometry[1])
         tile[row, column] = float32(luma[stream * geometry[3] + y * geometry[2] + x])
     cuda.syncthreads()
-    for i in range(thread, _LINES[0] * _LINES[1], threads):
-        row, column = i // _LINES[1], i % _LINES[1]
+    i = thread
+    while i < _LINES[0] * _LINES[1]:
+        row, column = place(i, _LINES[1])
+        i += threads
         lines[row, column] = weigh_column(tile, row, column, riesz_formulas.SPLINE)
     cuda.syncthreads()
-    for i in range(thread, SPLINE_ROWS * SPLINE_COLUMNS, threads):
-        row, column = i // SPLINE_COLUMNS, i % SPLINE_COLUMNS
+    i = thread
+    while i < SPLINE_ROWS * SPLINE_COLUMNS:
+        row, column = place(i, SPLINE_COLUMNS)
+        i += threads
         y, x = top + row, left + column
         if y < source.shape[1] and x < source.shape[2]:
             source[stream, y, x] = weigh_row(lines, row, column, riesz_formulas.SPLINE)
@@ -88,8 +95,11 @@ def move(source: Any, field: Any, grid: Any, amplitude: Any, out: Any, out_geome
     """Read pixels from where `amplitude` times the field says; a block a tile, blocks [x, y, stream]."""
     stream = cuda.blockIdx.z
     first_y, first_x = cuda.blockIdx.y * MOVE_ROWS, cuda.blockIdx.x * MOVE_COLUMNS
-    for i in range(cuda.threadIdx.x, MOVE_ROWS * MOVE_COLUMNS, cuda.blockDim.x):
-        y, x = first_y + i // MOVE_COLUMNS, first_x + i % MOVE_COLUMNS
+    i = cuda.threadIdx.x
+    while i < MOVE_ROWS * MOVE_COLUMNS:
+        row, column = place(i, MOVE_COLUMNS)
+        i += cuda.blockDim.x
+        y, x = first_y + row, first_x + column
         if y >= out_geometry[0] or x >= out_geometry[1]:
             continue
         right = _motion(field[stream, 0], grid, amplitude, y, x)
