@@ -7,7 +7,7 @@ turning and muscles. The way from one frame to another goes back to rest and for
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from .expressions import CX, CY, DX, DY, RX, RY_DOWN, RY_UP
@@ -18,6 +18,15 @@ _OUTER = _FADE * _FADE
 # Newton's method from a pixel's own place: steps, halvings of a step, where it has arrived, and the step of
 # its slopes, in pixels.
 _STEPS, _HALVINGS, _NEAR_PX, _SLOPE_PX = 60, 12, 1e-7, 1e-4
+
+
+def moved_points(points: NDArray[np.float64], *, bumps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find where the skin at `points` [N, 2] has gone, as `expressions.move_points` does, but at once."""
+    there = np.ascontiguousarray(points[None], np.float64).copy()
+    still = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    place_rows(np.ascontiguousarray(points[None]), still, np.ones(4), bumps, there)
+    moved: NDArray[np.float64] = there[0]
+    return moved
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -60,7 +69,7 @@ def source_of(
     return source_x, source_y
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def rest_rows(
     inverse: NDArray[np.float64],
     head: NDArray[np.float64],
@@ -68,13 +77,13 @@ def rest_rows(
     out: NDArray[np.float64],
 ) -> None:
     """Write where the skin of each pixel rests into `out` [H, W, 2]: `source_of`."""
-    for row in prange(out.shape[0]):
+    for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             x, y = source_of(float(column), float(row), inverse, head, bumps)
             out[row, column, 0], out[row, column, 1] = x, y
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def place_rows(
     rest: NDArray[np.float64],
     inverse: NDArray[np.float64],
@@ -86,7 +95,7 @@ def place_rows(
 
     `out` holds first guesses. What a step cannot bring nearer stays where it is.
     """
-    for row in prange(out.shape[0]):
+    for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             x, y = out[row, column, 0], out[row, column, 1]
             goal_x, goal_y = rest[row, column, 0], rest[row, column, 1]

@@ -59,11 +59,13 @@ class Looks:
 
 class Glasses(NamedTuple):
     """A layer over the face as B-spline coefficients: how much of it covers what is below, and its luma
-    times that, float32 [H, W]; `half` is the cover at half the size, for chroma."""
+    times that, float32 [H, W]; `half` is the cover at half the size, for chroma. Outside `box` (left, top,
+    right, bottom, in pixels of the layer) it covers nothing."""
 
     cover: NDArray[np.float32]
     luma: NDArray[np.float32]
     half: NDArray[np.float32]
+    box: NDArray[np.float64]
 
 
 def tone_skin(
@@ -128,11 +130,13 @@ def draw_glasses(shape: tuple[int, int], *, landmarks: NDArray[np.float64]) -> G
         cv2.fillPoly(fine, [_fine(middle + corners @ axes)], 255, cv2.LINE_AA, 4)
     glint = cv2.GaussianBlur(_coarse(fine), (0, 0), max(0.02 * unit, 0.5)) * _GLINT_ALPHA * (1.0 - rim)
     cover = (rim + glint).astype(np.float32)
+    rows, columns = np.nonzero(cover > 1e-3)
     half = cv2.resize(cover, (shape[1] // 2, shape[0] // 2), interpolation=cv2.INTER_AREA)
     return Glasses(
         spline_coefficients(cover),
         spline_coefficients((rim * _RIM_LUMA + glint * _GLINT_LUMA).astype(np.float32)),
         spline_coefficients(np.asarray(half, np.float32)),
+        np.array([columns.min() - 2.0, rows.min() - 2.0, columns.max() + 2.0, rows.max() + 2.0]),
     )
 
 

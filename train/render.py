@@ -105,11 +105,11 @@ class MadeFace:
         _draw_chroma(self._picture.u, self._shift, margin, u)
         _draw_chroma(self._picture.v, self._shift, margin, v)
         if self._picture.glasses is not None:
-            cover, rim, half = self._picture.glasses
+            cover, rim, half, box = self._picture.glasses
             self._map_shift(_NO_BUMPS if turn is None else turn, pose)
-            _draw_over(cover, rim, self._shift, margin, light, self._noise, offsets, strength, luma)
-            _bleach_under(half, self._shift, margin, u)
-            _bleach_under(half, self._shift, margin, v)
+            _draw_over(cover, rim, box, self._shift, margin, light, self._noise, offsets, strength, luma)
+            _bleach_under(half, box / 2.0, self._shift, margin, u)
+            _bleach_under(half, box / 2.0, self._shift, margin, v)
         return frame
 
     def locate(
@@ -254,6 +254,7 @@ def _draw_chroma(
 def _draw_over(
     cover: NDArray[np.float32],
     luma: NDArray[np.float32],
+    box: NDArray[np.float64],
     shift: NDArray[np.float32],
     margin: float,
     light: NDArray[np.float64],
@@ -270,9 +271,9 @@ def _draw_over(
         for column in range(width):
             x = column + margin + np.float64(shift[0, row, column])
             y = row + margin + np.float64(shift[1, row, column])
-            share = min(max(sample_cubic(cover, x, y), np.float32(0.0)), np.float32(1.0))
-            if share < np.float32(0.002):
+            if not (box[0] < x < box[2] and box[1] < y < box[3]):
                 continue
+            share = min(max(sample_cubic(cover, x, y), np.float32(0.0)), np.float32(1.0))
             own = gain * sample_cubic(luma, x, y) + share * (lift + sigma * noise[offset + column])
             value = own + (np.float32(1.0) - share) * out[row, column] + np.float32(0.5)
             out[row, column] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
@@ -280,7 +281,11 @@ def _draw_over(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _bleach_under(
-    cover: NDArray[np.float32], shift: NDArray[np.float32], margin: float, out: NDArray[np.uint8]
+    cover: NDArray[np.float32],
+    box: NDArray[np.float64],
+    shift: NDArray[np.float32],
+    margin: float,
+    out: NDArray[np.uint8],
 ) -> None:
     """Take the colour out of a chroma plane where a gray layer covers it."""
     height, width = shift.shape[1:]
@@ -288,6 +293,8 @@ def _bleach_under(
         for column in range((width + 1) // 2):
             x = column + 0.5 * (margin + np.float64(shift[0, 2 * row, 2 * column]))
             y = row + 0.5 * (margin + np.float64(shift[1, 2 * row, 2 * column]))
+            if not (box[0] < x < box[2] and box[1] < y < box[3]):
+                continue
             share = min(max(sample_cubic(cover, x, y), np.float32(0.0)), np.float32(1.0))
             gray = np.float32(128.0)
             out[row, column] = np.uint8(gray + (np.float32(1.0) - share) * (out[row, column] - gray) + 0.5)

@@ -16,7 +16,8 @@ from magnifyme.stream.closing import Closing
 from magnifyme.stream.frame import Frame, frame_from_av
 from magnifyme.stream.rate import HIGHEST_FPS
 
-from .expressions import CX, CY, DX, LID_TRAVEL, expression_field, move_points
+from .expressions import CX, CY, DX, LID_TRAVEL, expression_field
+from .flow import moved_points
 from .head import HeadMotion
 from .looks import Looks
 from .render import MadeFace, SensorNoise
@@ -175,7 +176,7 @@ class SyntheticSource(Closing):
         turn = self.turn(at)
         if len(turn):
             # Muscles turn with the head that they are in.
-            expression[:, [CX, CY]] = move_points(expression[:, [CX, CY]], bumps=turn)
+            expression[:, [CX, CY]] = moved_points(expression[:, [CX, CY]], bumps=turn)
         return np.concatenate([turn, expression])
 
     def displacement(self, at: float, *, since: float | None = None) -> NDArray[np.float64]:
