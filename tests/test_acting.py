@@ -167,7 +167,8 @@ def test_speech_does_not_fold_the_skin(rng: np.random.Generator) -> None:
     ("how", "words"),
     [
         ({"micro_px": (1.0, 0.5)}, "micro_px is 1 to 0.5; it must be lowest to highest"),
-        ({"macro_px": (0.0, 0.5)}, "macro_px is 0 to 0.5"),
+        ({"macro_eyes": (0.0, 0.05)}, "macro_eyes is 0 to 0.05"),
+        ({"macro_eyes": (0.05, 0.5)}, "macro_eyes is up to 0.5; it must be at most 0.06"),
         ({"gap_s": 0.5}, "gap_s is 0.5; it must be above 0.8"),
         ({"macro": 0.7, "speech": 0.7}, "together 1 at most"),
     ],
@@ -175,6 +176,16 @@ def test_speech_does_not_fold_the_skin(rng: np.random.Generator) -> None:
 def test_scripts_that_cannot_be_are_refused(how: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Script(**how)  # type: ignore[arg-type]
+
+
+def test_an_amplitude_that_folds_the_skin_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"for eyes 50 px apart it must be at most 3\.0, or the skin folds"):
+        act(0, seconds=10.0, unit_px=50.0, script=Script(micro_px=(1.0, 4.0)))
+
+
+def test_a_script_needs_an_end() -> None:
+    with pytest.raises(ValueError, match="a script is drawn to its end: give seconds"):
+        SyntheticSource(events=Script())
 
 
 # --- long videos

@@ -36,6 +36,9 @@ MIXTURES: Mapping[str, tuple[Share, ...]] = {
 """What expressions consist of: label, and mixtures of action units, after the objective classes of SAMM and
 CASME II (Davison et al. 2018) but for contempt, which is one-sided here."""
 
+MOST_EYES = 0.06
+"""How far an action unit can move the skin without folding it, in distances of the eyes."""
+
 # Shares of the clips and their durations in seconds; medians of the rises.
 _SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
 _DURATIONS_S = {"samm": (0.18, 0.20, 0.39, 0.50, 0.50), "casme2": (0.17, 0.18, 0.305, 0.50, 0.50)}
@@ -71,14 +74,15 @@ _HOW_OFTEN = (0.35, 0.15, 0.15, 0.12, 0.13, 0.10)
 class Script:
     """How a person acts; the least and the largest of what varies.
 
-    `micro_px` and `macro_px` are the largest displacements of micro- and macro-expressions, in frame pixels.
+    `micro_px` are the largest displacements of micro-expressions, in frame pixels; `macro_eyes` those of
+    macro-expressions, in distances of the eyes: these never fold the skin (`MOST_EYES`).
     `gap_s` is the mean pause between expressions and utterances, of which `macro` and `speech` are the
     shares. `one_sided` is the share of micro-expressions that only one side of the face makes, where their
     muscles are paired. `durations` are those of a data set. Raises ValueError.
     """
 
     micro_px: tuple[float, float] = (0.2, 1.5)
-    macro_px: tuple[float, float] = (2.0, 5.0)
+    macro_eyes: tuple[float, float] = (0.02, 0.05)
     gap_s: float = 4.0
     macro: float = 0.15
     speech: float = 0.2
@@ -88,10 +92,12 @@ class Script:
 
     def __post_init__(self) -> None:
         """Check ranges and shares."""
-        for name in ("micro_px", "macro_px"):
+        for name in ("micro_px", "macro_eyes"):
             low, high = getattr(self, name)
             if not 0.0 < low <= high:
                 raise ValueError(f"{name} is {low:g} to {high:g}; it must be lowest to highest, above 0")
+        if self.macro_eyes[1] > MOST_EYES:
+            raise ValueError(f"macro_eyes is up to {self.macro_eyes[1]:g}; it must be at most {MOST_EYES:g}")
         if not self.gap_s > _LEAST_GAP_S:
             raise ValueError(f"gap_s is {self.gap_s:g}; it must be above {_LEAST_GAP_S:g}")
         if not (min(self.macro, self.speech) >= 0.0 and self.macro + self.speech <= 1.0):
@@ -105,6 +111,11 @@ def act(seed: int, *, seconds: float, unit_px: float, script: Script | None = No
     time, but keep 0.3 s away from micro-expressions, which have no truth of their own beneath a blink.
     """
     script = script or Script()
+    if script.micro_px[1] > MOST_EYES * unit_px:
+        raise ValueError(
+            f"micro_px is up to {script.micro_px[1]:g}; for eyes {unit_px:.0f} px apart it must be at most "
+            f"{MOST_EYES * unit_px:.1f}, or the skin folds"
+        )
     rng = np.random.default_rng([seed, 11])
     events: list[TrueEvent] = []
     onset = _QUIET_S + rng.uniform(0.0, 1.0)
@@ -113,7 +124,7 @@ def act(seed: int, *, seconds: float, unit_px: float, script: Script | None = No
         if lot < script.speech:
             event = utter(rng, onset=onset, unit_px=unit_px)
         elif lot < script.speech + script.macro:
-            event = _macro(rng, onset=onset, script=script)
+            event = _macro(rng, onset=onset, unit_px=unit_px, script=script)
         else:
             event = express(rng, onset=onset, script=script)
         if event.offset > seconds:
@@ -188,7 +199,7 @@ def utter(rng: np.random.Generator, *, onset: float, unit_px: float) -> TrueEven
     )
 
 
-def _macro(rng: np.random.Generator, *, onset: float, script: Script) -> TrueEvent:
+def _macro(rng: np.random.Generator, *, onset: float, unit_px: float, script: Script) -> TrueEvent:
     duration = _MACRO_MEDIAN_S * math.exp(rng.normal(0.0, _MACRO_SPREAD))
     duration = float(np.clip(duration, *_MACRO_S))
     label = str(rng.choice(list(MIXTURES)))
@@ -198,7 +209,7 @@ def _macro(rng: np.random.Generator, *, onset: float, script: Script) -> TrueEve
         offset=onset + duration,
         label=label,
         kind="macro",
-        amplitude_px=rng.uniform(*script.macro_px),
+        amplitude_px=unit_px * rng.uniform(*script.macro_eyes),
         action_units=_mixture(rng, label),
         asymmetry=rng.uniform(-0.25, 0.25),
         hold=rng.uniform(*_MACRO_HOLD),

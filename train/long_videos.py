@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .acting import Script, act
+from .acting import Script
 from .looks import Looks
-from .render import MadeFace
 from .shortcomings import Shortcomings
 from .synthetic import SyntheticSource
 from .timeline import TrueEvent
@@ -41,9 +40,9 @@ def long_videos(
     shadows, and a mouth that opens shows no inside. The muscles of an expression begin and end together,
     along a raised cosine; a real one hesitates, and runs into the next. The eyes do not look about. Head,
     hair and glasses turn as one body, not further than 7 degrees, and no nod goes with speech.
-    Micro-expressions stand apart from speech and blinks. Light changes as a whole or by rows, and casts no shadow that moves.
-    All people are relatives of one portrait, or of the one in `looks`. So a score on these videos is an upper
-    bound for the kinds of trouble that they hold, and no recognition or spotting accuracy on people.
+    Micro-expressions stand apart from speech and blinks. Light changes as a whole or by rows, and casts no
+    shadow that moves. All people are relatives of one portrait, or of the one in `looks`. So a score on these
+    videos is an upper bound for the kinds of trouble that they hold, and no accuracy on people.
     """
     looks = looks or Looks()
     for number in range(count):
@@ -56,16 +55,13 @@ def long_videos(
             skin=tone if toned and looks.skin is None else looks.skin,
             glasses=bool(wears) or looks.glasses,
         )
-        own_seed = int(rng.integers(1 << 31))
-        unit_px = MadeFace(size=size, identity=identity, looks=mine).unit_px
         source = SyntheticSource(
             seconds=seconds,
             fps=fps,
             size=size,
-            seed=own_seed,
+            seed=int(rng.integers(1 << 31)),
             paced=False,
-            events=act(own_seed, seconds=seconds, unit_px=unit_px, script=script),
-            blinks=False,
+            events=script or Script(),
             identity=identity,
             looks=mine,
             sway=rng.uniform(*_SWAY),

@@ -16,6 +16,7 @@ from magnifyme.stream.closing import Closing
 from magnifyme.stream.frame import Frame, frame_from_av
 from magnifyme.stream.rate import HIGHEST_FPS
 
+from .acting import Script, act
 from .expressions import CX, CY, DX, LID_TRAVEL, expression_field
 from .flow import moved_points
 from .head import HeadMotion
@@ -24,7 +25,7 @@ from .render import MadeFace, SensorNoise
 from .shortcomings import Shortcomings
 from .timeline import Timeline, TrueEvent
 
-__all__ = ["Looks", "MadeFace", "Shortcomings", "SyntheticSource", "TrueEvent"]
+__all__ = ["Looks", "MadeFace", "Script", "Shortcomings", "SyntheticSource", "TrueEvent"]
 
 # A lamp and a cloud: at most 1.5 % of the brightness, over many seconds.
 _LIGHT_HZ, _LIGHT_SHARE = (0.03, 0.11), (0.010, 0.005)
@@ -45,7 +46,7 @@ class SyntheticSource(Closing):
         size: tuple[int, int] = (640, 480),
         seed: int = 0,
         paced: bool = True,
-        events: Literal["random"] | Sequence[TrueEvent] = "random",
+        events: Literal["random"] | Script | Sequence[TrueEvent] = "random",
         sway: float = 1.0,
         noise: float = 1.0,
         identity: int = 0,
@@ -58,12 +59,12 @@ class SyntheticSource(Closing):
     ) -> None:
         """Prepare a stream of `seconds` (None: endless) at `fps` in `size` (width, height).
 
-        `events` are random micro-expressions of `amplitude_px` (lowest, highest) in frame pixels, or those
-        given. `sway` and `light` scale head motion and light drift (0: none), `noise` is the sensor's, in
-        grey levels. `identity` 0 is the portrait, others are made-up relatives; `looks` choose the portrait,
-        the skin's tone and glasses. The head turns aside and nods by up to `turn_deg`, at most
-        `head.MOST_TURN_DEG`. `shortcomings` are the camera's: flicker, late and lost frames. Raises
-        ValueError.
+        `events` are random micro-expressions of `amplitude_px` (lowest, highest) in frame pixels, with
+        `blinks`; or those given, with blinks; or all that a `Script` says. `sway` and `light` scale head
+        motion and light drift (0: none), `noise` is the sensor's, in grey levels. `identity` 0 is the
+        portrait, others are made-up relatives; `looks` choose the portrait, the skin's tone and glasses. The
+        head turns aside and nods by up to `turn_deg`, at most `head.MOST_TURN_DEG`. `shortcomings` are the
+        camera's: flicker, late and lost frames. Raises ValueError.
         """
         if not 0.0 < fps <= HIGHEST_FPS:
             raise ValueError(f"fps is {fps}; it must be above 0 and at most {HIGHEST_FPS:g}")
@@ -71,6 +72,8 @@ class SyntheticSource(Closing):
             raise ValueError(f"seconds is {seconds}; it must be above 0, or None for an endless stream")
         if not 0.0 < amplitude_px[0] <= amplitude_px[1]:
             raise ValueError(f"amplitude_px is {amplitude_px}; it must be (lowest, highest), above 0")
+        if isinstance(events, Script) and seconds is None:
+            raise ValueError("a script is drawn to its end: give seconds")
         self.name = "synthetic"
         self.live = paced
         self.fps: float | None = fps
@@ -87,6 +90,10 @@ class SyntheticSource(Closing):
         self._seconds = seconds
         self._seed = seed
         self._noise = noise
+        if isinstance(events, Script):
+            assert seconds is not None
+            events = act(seed, seconds=seconds, unit_px=self.face.unit_px, script=events)
+            blinks = False  # the script has its own
         self._timeline = Timeline(
             seed=seed,
             seconds=seconds,
@@ -104,6 +111,11 @@ class SyntheticSource(Closing):
         self._fields: dict[int, tuple[TrueEvent, NDArray[np.float64]]] = {}
         self._next = 0
         self._stopped = threading.Event()
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames are taken, those that are lost among them; None if the stream is endless."""
+        return self._count
 
     @property
     def truth(self) -> list[TrueEvent]:
