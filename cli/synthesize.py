@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from magnifyme.train.timeline import TrueEvent
 
 
+_SMALLEST, _LARGEST = 64, 4096
+
+
 @ends_in_order
 def synthesize(
     target: Annotated[
@@ -88,15 +91,7 @@ def synthesize(
     from magnifyme.train.made_video import check_made_video, is_video, write_made_video
     from magnifyme.train.synthetic import Script, Shortcomings, SyntheticSource
 
-    for name, (low, high) in (("--amplitude", amplitude), ("--size", size)):
-        if not min(low, high) > 0:
-            raise typer.BadParameter(f"{low:g} {high:g}: both must be above 0", param_hint=name)
-    if min(size) < 16:
-        raise typer.BadParameter("a made face needs at least 16 16", param_hint="--size")
-    if amplitude[0] > amplitude[1]:
-        raise typer.BadParameter("give the lowest first, then the highest", param_hint="--amplitude")
-    if pictures not in ("jpg", "png"):
-        raise typer.BadParameter(f"{pictures}: must be jpg or png", param_hint="--pictures")
+    _check(size=size, amplitude=amplitude, pictures=pictures)
     check_rate(fps)
     script = Script(micro_px=amplitude)
     in_video = is_video(target)
@@ -104,60 +99,83 @@ def synthesize(
         check_made_video(target, size=size, overwrite=overwrite)
     elif target.suffix and not target.is_dir():
         raise StoreError(f"{target.name} is no video (.mp4 .mov .mkv), nor a folder: name one of them")
-    with progress_bar("drawing", quiet=quiet) as (progress, notice):
-        looks = _looks(portrait, skin=skin, glasses=glasses, detector_model=detector_model, notice=notice)
-        if in_video:
-            made_of = {
-                "seed": seed,
-                "fps": fps,
-                "size": list(size),
-                "amplitude_px": list(amplitude),
-                "portrait": None if portrait is None else portrait.name,
-                "identity": identity,
-                "skin": skin,
-                "glasses": glasses,
-                "turn_deg": turn,
-                "flicker": flicker,
-                "noise": noise,
-                "crf": crf,
-            }
-            source = SyntheticSource(
-                seconds=seconds,
-                fps=fps,
-                size=size,
-                seed=seed,
-                paced=False,
-                events=script,
-                identity=identity,
-                looks=looks,
-                turn_deg=turn,
-                noise=noise,
-                shortcomings=Shortcomings(flicker=flicker),
-            )
-            written = write_made_video(
-                source, target, crf=crf, made_of=made_of, overwrite=overwrite, progress=progress
-            )
-            told = (
-                f"{source.frames} frames, {_count(source.truth)}, written to {', '.join(map(str, written))}"
-            )
-        else:
-            done = write_made_samm(
-                target,
-                subjects=subjects,
-                clips=clips,
-                seed=seed,
-                size=size,
-                pictures=pictures,
-                noise=noise,
-                script=script,
-                looks=looks,
-                overwrite=overwrite,
-                progress=progress,
-            )
-            told = f"{done.clips} clips, {done.pictures} pictures, written to {target}"
-            told += f"; {done.skipped} were there already" if done.skipped else ""
+    try:
+        with progress_bar("drawing", quiet=quiet) as (progress, notice):
+            looks = _looks(portrait, skin=skin, glasses=glasses, detector_model=detector_model, notice=notice)
+            if in_video:
+                made_of = {
+                    "seed": seed,
+                    "fps": fps,
+                    "size": list(size),
+                    "amplitude_px": list(amplitude),
+                    "portrait": None if portrait is None else portrait.name,
+                    "identity": identity,
+                    "skin": skin,
+                    "glasses": glasses,
+                    "turn_deg": turn,
+                    "flicker": flicker,
+                    "noise": noise,
+                    "crf": crf,
+                }
+                source = SyntheticSource(
+                    seconds=seconds,
+                    fps=fps,
+                    size=size,
+                    seed=seed,
+                    paced=False,
+                    events=script,
+                    identity=identity,
+                    looks=looks,
+                    turn_deg=turn,
+                    noise=noise,
+                    shortcomings=Shortcomings(flicker=flicker),
+                )
+                written = write_made_video(
+                    source, target, crf=crf, made_of=made_of, overwrite=overwrite, progress=progress
+                )
+                names = ", ".join(map(str, written))
+                told = f"{source.frames} frames, {_count(source.truth)}, written to {names}"
+            else:
+                done = write_made_samm(
+                    target,
+                    subjects=subjects,
+                    clips=clips,
+                    seed=seed,
+                    size=size,
+                    pictures=pictures,
+                    noise=noise,
+                    script=script,
+                    looks=looks,
+                    overwrite=overwrite,
+                    progress=progress,
+                )
+                told = f"{done.clips} clips, {done.pictures} pictures, written to {target}"
+                told += f"; {done.skipped} were there already" if done.skipped else ""
+    except KeyboardInterrupt:
+        rest = f"{target} was not written" if in_video else "the same command without --overwrite goes on"
+        raise KeyboardInterrupt(rest) from None
     if not quiet:
         typer.echo(told)
+
+
+def _check(*, size: tuple[int, int], amplitude: tuple[float, float], pictures: str) -> None:
+    from magnifyme.train.acting import MOST_EYES
+    from magnifyme.train.portrait import EYE_DISTANCE
+
+    if min(size) < _SMALLEST or max(size) > _LARGEST:
+        raise typer.BadParameter(
+            f"{size[0]} {size[1]}: each must be {_SMALLEST} to {_LARGEST}", param_hint="--size"
+        )
+    # Relatives may have their eyes closer together than the portrait.
+    most = 0.8 * MOST_EYES * EYE_DISTANCE * min(size[1], 0.75 * size[0])
+    if not 0.0 < amplitude[0] <= amplitude[1] <= most:
+        raise typer.BadParameter(
+            f"{amplitude[0]:g} {amplitude[1]:g}: must be the lowest and the highest, above 0 and, at this "
+            f"size, at most {most:.1f}, or the skin folds",
+            param_hint="--amplitude",
+        )
+    if pictures not in ("jpg", "png"):
+        raise typer.BadParameter(f"{pictures}: must be jpg or png", param_hint="--pictures")
 
 
 def _looks(
@@ -181,10 +199,7 @@ def _looks(
 
 def _count(events: Sequence[TrueEvent]) -> str:
     kinds = Counter(event.kind for event in events)
-    names = {
-        "micro": "micro-expressions",
-        "macro": "macro-expressions",
-        "blink": "blinks",
-        "speech": "utterances",
-    }
-    return ", ".join(f"{kinds[kind]} {name}" for kind, name in names.items())
+    return (
+        f"{kinds['micro']} micro- and {kinds['macro']} macro-expressions, {kinds['blink']} blinks, "
+        f"{kinds['speech']} times of speech"
+    )

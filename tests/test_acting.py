@@ -193,9 +193,9 @@ def test_a_script_needs_an_end() -> None:
 
 def test_long_videos_are_other_people_with_the_whole_truth() -> None:
     """One person under one lamp would let a spotter be tuned to them."""
-    videos = list(long_videos(1, count=6, seconds=60.0, size=(160, 120)))
-    again = list(long_videos(1, count=6, seconds=60.0, size=(160, 120)))
-    other = list(long_videos(2, count=1, seconds=60.0, size=(160, 120)))
+    videos = list(long_videos(1, count=6, seconds=60.0, size=(240, 180)))
+    again = list(long_videos(1, count=6, seconds=60.0, size=(240, 180)))
+    other = list(long_videos(2, count=1, seconds=60.0, size=(240, 180)))
     frames = [source.frame(100).luma.tobytes() for source, _ in videos]
     assert len(set(frames)) == 6
     assert frames == [source.frame(100).luma.tobytes() for source, _ in again]

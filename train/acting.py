@@ -111,11 +111,7 @@ def act(seed: int, *, seconds: float, unit_px: float, script: Script | None = No
     time, but keep 0.3 s away from micro-expressions, which have no truth of their own beneath a blink.
     """
     script = script or Script()
-    if script.micro_px[1] > MOST_EYES * unit_px:
-        raise ValueError(
-            f"micro_px is up to {script.micro_px[1]:g}; for eyes {unit_px:.0f} px apart it must be at most "
-            f"{MOST_EYES * unit_px:.1f}, or the skin folds"
-        )
+    check_reach(script, unit_px=unit_px)
     rng = np.random.default_rng([seed, 11])
     events: list[TrueEvent] = []
     onset = _QUIET_S + rng.uniform(0.0, 1.0)
@@ -137,6 +133,15 @@ def act(seed: int, *, seconds: float, unit_px: float, script: Script | None = No
             np.random.default_rng([seed, 12]), among=events, seconds=seconds, lid_px=LID_TRAVEL * unit_px
         )
     return sorted(events, key=lambda event: event.onset)
+
+
+def check_reach(script: Script, *, unit_px: float) -> None:
+    """Raise ValueError where a script would fold the skin of a face with eyes `unit_px` apart."""
+    if script.micro_px[1] > MOST_EYES * unit_px:
+        raise ValueError(
+            f"micro_px is up to {script.micro_px[1]:g}; for eyes {unit_px:.0f} px apart it must be at most "
+            f"{MOST_EYES * unit_px:.1f}, or the skin folds"
+        )
 
 
 def express(rng: np.random.Generator, *, onset: float, script: Script, label: str | None = None) -> TrueEvent:

@@ -1,7 +1,7 @@
 """Made micro-expressions in a tree that is laid out as SAMM is, annotation sheet and all.
 
-`006/006_1_1/006_05562.jpg` is picture 5562 of subject 006. The set itself is licensed and stays with those who
-have it; this tree lets every step that reads it be tried without.
+`006/006_1_1/006_05562.jpg` is picture 5562 of subject 006. The set itself is licensed and stays with those
+who have it; this tree lets every step that reads it be tried without.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from magnifyme.stream.errors import StoreError
 from magnifyme.stream.picture_folder import write_picture
 from magnifyme.stream.whole import whole_file, whole_folder
 
-from .acting import MIXTURES, Script, express
+from .acting import MIXTURES, Script, check_reach, express
 from .expressions import ACTION_UNITS
 from .looks import Looks
 from .synthetic import SyntheticSource
@@ -131,6 +131,7 @@ def write_made_samm(
                 looks=looks,
                 noise=noise,
             )
+            check_reach(script, unit_px=source.face.unit_px)
             folder = target / clip.subject / clip.name
             try:
                 folder.parent.mkdir(exist_ok=True)

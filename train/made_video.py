@@ -58,7 +58,7 @@ def write_made_video(
     times: list[float] = []
     with ExitStack() as stack:
         # The video is the last to be entered, and so the first to take its name.
-        sheet, record, film = (stack.enter_context(whole_file(target)) for target in reversed(targets))
+        record, sheet, film = (stack.enter_context(whole_file(target)) for target in reversed(targets))
         try:
             with av.open(str(film.absolute()), "w", format=CONTAINERS[path.suffix.lower()].muxer) as output:
                 encoder = _encoder(output, source, crf=crf)
@@ -99,7 +99,7 @@ def check_made_video(path: Path, *, size: tuple[int, int], overwrite: bool) -> l
         raise StoreError(f"a video of {size[0]}×{size[1]} cannot be written: width and height must be even")
     if not path.parent.is_dir():
         raise StoreError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
-    targets = [path, path.with_suffix(".json"), path.with_suffix(".csv")]
+    targets = [path, path.with_suffix(".csv"), path.with_suffix(".json")]
     for target in targets:
         if target.is_dir():
             raise StoreError(f"{target} is a folder: give the output a file name")

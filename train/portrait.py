@@ -22,8 +22,9 @@ PORTRAIT_LANDMARKS: NDArray[np.float64] = np.array(
 """Pupils, nose tip and mouth corners of the portrait, read off the picture by eye, in its pixels: a
 detector's answer is two to four pixels off. Order of `stream.face.CANONICAL_LANDMARKS`."""
 
-# The eyes' distance as a share of the frame's height: a face of 200 px in 640×480.
-_EYE_DISTANCE = 0.205
+EYE_DISTANCE = 0.205
+"""The eyes' distance as a share of the frame's height, or of 3/4 of its width: 98 px in 640×480."""
+
 # Where the face's middle stands in the frame, as a share of its height.
 _FACE_HEIGHT = 0.47
 # Filling the frame may make the face so many times larger than that; then the picture is mirrored at its
@@ -119,7 +120,7 @@ def _placement(
     frame = np.array(size, np.float64)
     extent = np.array(picture, np.float64)
     unit = float(np.hypot(*(landmarks[1] - landmarks[0])))
-    wanted = _EYE_DISTANCE * min(frame[1], 0.75 * frame[0]) / unit
+    wanted = EYE_DISTANCE * min(frame[1], 0.75 * frame[0]) / unit
     scale = min(max(wanted, *(frame / extent)), _MOST_LARGER * wanted)
     face = (landmarks[:2].mean(axis=0) + landmarks[3:].mean(axis=0)) / 2.0
     corner = face - np.array([0.5, _FACE_HEIGHT]) * frame / scale
