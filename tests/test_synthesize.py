@@ -1,4 +1,4 @@
-"""`magnifyme synthesize`: made faces on the disk. Are the files whole, is the truth theirs, can they be read?"""
+"""`magnifyme synthesize`: made faces on the disk. Are they whole, true, and can they be read?"""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_the_pictures_move_when_the_sheet_says(tmp_path: Path) -> None:
     tree = samm(tmp_path, noise=0.0, pictures="png", subjects=1)
     for row in sheet(tree):
         folder = tree / str(row["Subject"]) / str(row["Filename"])
-        pictures = [cv2.imread(str(path), 0).astype(float) for path in sorted(folder.iterdir())]
+        pictures = [np.array(cv2.imread(str(path), 0), float) for path in sorted(folder.iterdir())]
         first = int(sorted(folder.iterdir())[0].stem.split("_")[1])
         onset, apex, offset = (int(str(row[f"{name} Frame"])) - first for name in ("Onset", "Apex", "Offset"))
         # The head sways slowly: what changes within four pictures is the expression.
@@ -218,13 +218,30 @@ def test_the_pictures_move_when_the_sheet_says(tmp_path: Path) -> None:
         assert rising.max() > 1.5 * np.median(at_rest)
 
 
+def _picture(tree: Path, row: dict[str, object], column: str) -> Path:
+    subject = row["Subject"]
+    return tree / str(subject) / str(row["Filename"]) / f"{subject}_{int(str(row[column])):05d}.png"
+
+
 def test_coders_letters_are_the_persons_own_sides(tmp_path: Path) -> None:
-    codes = [str(row["Action Units"]) for row in sheet(samm(tmp_path, clips=7))]
-    assert any(code.startswith("L") for code in codes)
-    assert any(code.startswith("R") for code in codes)
-    for row in sheet(tmp_path / "SAMM"):
+    """R is what moves on the left of the picture: whoever flips pictures flips the letters with them."""
+    script = Script(micro_px=(1.2, 1.2), one_sided=1.0)
+    tree = samm(tmp_path, clips=7, script=script, noise=0.0, pictures="png")
+    seen = set()
+    for row in sheet(tree):
         if row["Estimated Emotion"] == "Contempt":
             assert row["Objective Classes"] == 7
+        codes = str(row["Action Units"]).split("+")
+        if all(code[0] in "LR" for code in codes):
+            onset, apex = (
+                np.array(cv2.imread(str(_picture(tree, row, f"{name} Frame")), 0), float)
+                for name in ("Onset", "Apex")
+            )
+            change = np.abs(apex - onset)[20:100, 40:120]
+            left, right = (change[:, half].max() for half in (slice(0, 36), slice(44, 80)))
+            assert (left > right) == (codes[0][0] == "R"), row
+            seen.add(codes[0][0])
+    assert seen == {"L", "R"}
     labels = [row["Estimated Emotion"] for row in sheet(tmp_path / "SAMM")][:7]
     assert sorted(map(str, labels)) == [
         *("Anger", "Contempt", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
@@ -250,9 +267,7 @@ def test_a_tree_made_otherwise_is_told_and_overwritten_only_on_request(tmp_path:
     tree = samm(tmp_path)
     (tree / "006" / "notes.txt").write_text("mine")
     before = sorted(path.name for path in tree.rglob("*.jpg"))
-    with pytest.raises(
-        StoreError, match=r"was made otherwise \(seed 5\): give another folder, or --overwrite"
-    ):
+    with pytest.raises(StoreError, match=r"was made otherwise \(seed 5\): give another folder"):
         samm(tmp_path, seed=6)
     assert sorted(path.name for path in tree.rglob("*.jpg")) == before
     samm(tmp_path, seed=6, overwrite=True)

@@ -6,6 +6,7 @@ who have it; this tree lets every step that reads it be tried without.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -108,7 +109,7 @@ def write_made_samm(
         "amplitude_px": list(script.micro_px),
         "durations": script.durations,
         "one_sided": script.one_sided,
-        "portrait": looks.portrait is not None,
+        "portrait": looks.portrait and hashlib.sha256(looks.portrait.bgr.tobytes()).hexdigest()[:16],
         "skin": looks.skin,
         "glasses": looks.glasses,
     }
