@@ -187,7 +187,7 @@ def _on_frames(event: TrueEvent) -> TrueEvent:
     )
 
 
-def _coded(event: TrueEvent) -> str:
+def coded(event: TrueEvent) -> str:
     """Write the action units as coders do: L and R are the person's, whose right is the picture's left."""
     side = {1.0: "R", -1.0: "L"}.get(event.asymmetry, "")
     return "+".join(
@@ -216,7 +216,7 @@ def _write_sheet(path: Path, *, plan: list[_Clip], seed: int) -> None:
             *(clip.number(at) for at in (event.onset, event.apex, event.offset)),
             f"=F{row}-D{row}+1",
             "Micro - 1/2",
-            _coded(event),
+            coded(event),
             event.label.capitalize(),
             _CLASSES.get(event.label, _OTHER_CLASS),
             f"made: {event.amplitude_px:.2f} px",
