@@ -128,17 +128,23 @@ def test_a_turned_head_does_not_fold(rng: np.random.Generator) -> None:
 
 
 def test_muscles_turn_with_the_head() -> None:
-    """A smile beside the mouth of a turned head would be nobody's."""
-    made = source(TrueEvent(0.0, 20.0, 60.0, "happiness", amplitude_px=2.0), sway=0.0, turn_deg=10.0)
-    corners = made.face.landmarks[3:]
-    at = max(np.arange(15.0, 25.0, 0.1), key=lambda t: abs(made.angles(t)[0]))
-    with_smile = made.locate(corners, at=at)
-    smile = with_smile - made.locate(corners, at=at, expression=False)
-    level = TrueEvent(0.0, 20.0, 60.0, "happiness").level(at)
-    still = source(TrueEvent(0.0, 20.0, 60.0, "happiness", amplitude_px=2.0), sway=0.0)
-    straight = still.locate(corners, at=20.0) - corners
-    assert np.abs(with_smile - corners)[:, 0].max() > 2.0
-    assert smile == pytest.approx(level * straight, abs=0.25)
+    """A lid that closed beside the eye of a turned head would be nobody's."""
+    long = TrueEvent(0.0, 20.0, 60.0, "blink", kind="blink", amplitude_px=1.0)
+    turned, straight = source(long, sway=0.0, turn_deg=10.0), source(long, sway=0.0)
+    lids = straight.face.landmarks[:2] + [0.0, 0.03 * straight.face.unit_px]
+    at = max(np.arange(15.0, 25.0, 0.1), key=lambda t: abs(turned.angles(t)[0]))
+    bare = turned.locate(lids, at=at, expression=False)
+    assert np.abs(bare - lids)[:, 0].min() > 1.5
+    expected = straight.locate(lids, at=at) - lids
+    assert expected[:, 1].min() > 0.8
+    assert turned.locate(lids, at=at) - bare == pytest.approx(expected, abs=0.05)
+
+
+def test_a_turned_head_is_foreshortened() -> None:
+    made = source(sway=0.0, turn_deg=10.0)
+    for at in (3.0, 8.0, 21.0):
+        linear = made.pose(at)[:, :2]
+        assert linear == pytest.approx(np.diag(np.cos(made.angles(at))))
 
 
 def test_a_turn_too_far_is_refused() -> None:
