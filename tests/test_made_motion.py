@@ -130,8 +130,8 @@ def test_a_turned_head_does_not_fold(rng: np.random.Generator) -> None:
 def test_muscles_turn_with_the_head() -> None:
     """A lid that closed beside the eye of a turned head would be nobody's."""
     long = TrueEvent(0.0, 20.0, 60.0, "blink", kind="blink", amplitude_px=1.0)
-    turned, straight = source(long, sway=0.0, turn_deg=10.0), source(long, sway=0.0)
-    lids = straight.face.landmarks[:2] + [0.0, 0.03 * straight.face.unit_px]
+    turned, straight = (source(long, seconds=99.0, sway=0.0, turn_deg=turn) for turn in (10.0, 0.0))
+    lids = straight.face.landmarks[:2] + np.array([0.0, 0.03 * straight.face.unit_px])
     at = max(np.arange(15.0, 25.0, 0.1), key=lambda t: abs(turned.angles(t)[0]))
     bare = turned.locate(lids, at=at, expression=False)
     assert np.abs(bare - lids)[:, 0].min() > 1.5

@@ -163,7 +163,7 @@ def test_the_program_makes_a_film_of_an_own_portrait(here: Here, tmp_path: Path)
 
 
 def samm(folder: Path, **options: object) -> Path:
-    script = Script(micro_px=(0.6, 1.0), one_sided=1.0)
+    script = Script(micro_px=(0.3, 1.0), one_sided=1.0)
     target = folder / "SAMM"
     how = {"subjects": 1, "clips": 1, "seed": 5, "size": SIZE, "script": script, **options}
     write_made_samm(target, **how)  # type: ignore[arg-type]
@@ -211,17 +211,24 @@ def test_the_tree_is_laid_out_as_samm_is(tree: Path) -> None:
 
 def test_the_pictures_move_when_the_sheet_says(tmp_path: Path) -> None:
     """A wrong row number would teach a network on faces at rest."""
-    tree = samm(tmp_path, noise=0.0, pictures="png", clips=2)
+    script = Script(micro_px=(1.2, 1.2), one_sided=0.0)
+    tree = samm(tmp_path, noise=0.0, pictures="png", clips=2, script=script)
     for row in sheet(tree):
         folder = tree / str(row["Subject"]) / str(row["Filename"])
         pictures = [np.array(cv2.imread(str(path), 0), float) for path in sorted(folder.iterdir())]
         first = int(sorted(folder.iterdir())[0].stem.split("_")[1])
         onset, apex, offset = (int(str(row[f"{name} Frame"])) - first for name in ("Onset", "Apex", "Offset"))
-        # The head sways slowly: what changes within four pictures is the expression.
-        change = np.array([np.std((b - a)[20:]) for a, b in zip(pictures, pictures[4:], strict=False)])
-        at_rest = np.concatenate([change[: onset - 4], change[offset + 1 :]])
-        rising = change[onset : apex - 3]
-        assert rising.max() > 1.2 * at_rest.max()
+        # The head sways slowly: what changes its pace within 60 ms is the expression.
+        jolts = np.array(
+            [
+                np.abs(cv2.GaussianBlur(c - 2.0 * b + a, (0, 0), 1.5)[20:]).max()
+                for a, b, c in zip(pictures, pictures[6:], pictures[12:], strict=False)
+            ]
+        )
+        middle = np.arange(len(jolts)) + 6
+        moving = (middle > onset - 6) & (middle < offset + 6)
+        assert jolts[moving].max() > 1.3 * jolts[~moving].max()
+        assert onset - 6 < middle[jolts > 1.3 * jolts[~moving].max()].min() <= apex + 6
 
 
 @pytest.mark.parametrize(("asymmetry", "code"), [(1.0, "R12"), (-1.0, "L12"), (0.1, "12")])
