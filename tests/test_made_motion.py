@@ -132,9 +132,9 @@ def test_muscles_turn_with_the_head() -> None:
     long = TrueEvent(0.0, 20.0, 60.0, "blink", kind="blink", amplitude_px=1.0)
     turned, straight = (source(long, seconds=99.0, sway=0.0, turn_deg=turn) for turn in (10.0, 0.0))
     lids = straight.face.landmarks[:2] + np.array([0.0, 0.03 * straight.face.unit_px])
-    at = max(np.arange(15.0, 25.0, 0.1), key=lambda t: abs(turned.angles(t)[0]))
+    at = max(np.arange(15.0, 25.0, 0.1), key=lambda t: abs(turned.angles(t)[1]))
     bare = turned.locate(lids, at=at, expression=False)
-    assert np.abs(bare - lids)[:, 0].min() > 1.5
+    assert np.abs(bare - lids)[:, 1].min() > 1.5
     expected = straight.locate(lids, at=at) - lids
     assert expected[:, 1].min() > 0.8
     assert turned.locate(lids, at=at) - bare == pytest.approx(expected, abs=0.05)
