@@ -79,9 +79,10 @@ def _register() -> None:
     from .demo import demo
     from .doctor import doctor
     from .magnify import magnify
+    from .synthesize import synthesize
     from .watch import watch
 
-    commands: tuple[Callable[..., Any], ...] = (watch, magnify, bench, doctor, demo)
+    commands: tuple[Callable[..., Any], ...] = (watch, magnify, synthesize, bench, doctor, demo)
     for command in commands:
         app.command()(command)
 

@@ -142,13 +142,17 @@ def _bench_magnify(methods: list[Method], seconds: float, device: str) -> list[d
 
 
 def _bench_watch(own: Path | None, detector: FaceDetector) -> list[dict[str, Any]]:
+    from magnifyme.train.made_video import write_made_video
+    from magnifyme.train.synthetic import SyntheticSource
+
     if own is not None:
         return [_watch_file(own.absolute(), detector)]
     with tempfile.TemporaryDirectory() as folder:
         made = []
         for size in _WATCH_SIZES:
             path = Path(folder) / f"{size[0]}x{size[1]}.mp4"
-            _write_made_video(path, size)
+            with SyntheticSource(seconds=_WATCH_SECONDS, size=size, paced=False) as source:
+                write_made_video(source, path, made_of={})
             made.append(_watch_file(path, detector))
         return made
 
@@ -219,23 +223,6 @@ def _watch_file(path: Path, detector: FaceDetector) -> dict[str, Any]:
         },
         "events": dict(monitor.statistics.events),
     }
-
-
-def _write_made_video(path: Path, size: tuple[int, int]) -> None:
-    import av
-
-    from magnifyme.train.synthetic import SyntheticSource
-
-    with (
-        SyntheticSource(seconds=_WATCH_SECONDS, size=size, paced=False) as source,
-        av.open(str(path), "w") as container,
-    ):
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height = size
-        stream.options = {"crf": "18", "preset": "veryfast"}
-        for frame in source:
-            container.mux(stream.encode(frame.video_frame()))
-        container.mux(stream.encode(None))
 
 
 def _magnify_table(rows: list[dict[str, Any]]) -> Table:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +9,7 @@ import typer
 
 from .interrupt import ends_in_order
 from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Denoise, Device, Method, Overwrite, Quiet
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from magnifyme.stream.picture_tree import TreeDone
@@ -91,7 +89,7 @@ def magnify(
 
     done: Transcoded | None = None
     try:
-        with _display(quiet=quiet) as (progress, notice):
+        with progress_bar("magnifying", quiet=quiet) as (progress, notice):
             if in_tree:
                 tree = magnify_tree(
                     source,
@@ -143,24 +141,3 @@ def _describe_tree(done: TreeDone, *, target: Path) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-@contextmanager
-def _display(*, quiet: bool) -> Iterator[tuple[Callable[[int, int | None], None], Callable[[str], None]]]:
-    """Give what shows progress and what shows a notice: a bar in a terminal, lines elsewhere."""
-    if quiet:
-        yield lambda done, total: None, lambda line: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda done, total: None, lambda line: typer.echo(f"note: {line}", err=True)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("left"), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("preparing", total=None)
-        yield (
-            lambda done, total: bar.update(task, completed=done, total=total, description="magnifying"),
-            lambda line: bar.console.print(f"note: {line}", markup=False, highlight=False),
-        )

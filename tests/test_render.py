@@ -176,11 +176,14 @@ def test_any_size_is_filled_with_the_portrait(size: tuple[int, int]) -> None:
     corners = np.array([[0.0, 0.0], [size[0] - 1.0, size[1] - 1.0]]) @ inverse[:, :2].T + inverse[:, 2]
     assert corners.min() > -0.6
     assert corners.max() < 512.0
+    # What is much finer than the frame is averaged and not left to alias.
+    finer = max(1.0, 0.5 / face.portrait_matrix[1, 1])
+    portrait = cv2.GaussianBlur(load_portrait(), (0, 0), 0.6 * finer) if finer > 1.0 else load_portrait()
     expected = cv2.warpAffine(
-        load_portrait(), face.portrait_matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        portrait, face.portrait_matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     # The right place and the right colours, texture and halved colour resolution aside.
-    assert np.abs(drawn - expected).mean() < 6.0
+    assert np.abs(drawn - expected).mean() < (6.0 if finer == 1.0 else 9.0)
     assert np.abs(drawn.mean(axis=(0, 1)) - expected.mean(axis=(0, 1))).max() < 2.0
 
 

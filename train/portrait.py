@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from magnifyme.magnify.warp import sample_cubic, spline_coefficients
 
 from .expressions import displacement, move_points
+from .looks import Glasses, Looks, Portrait, draw_glasses, tone_skin
 
 PORTRAIT_LANDMARKS: NDArray[np.float64] = np.array(
     [[202.0, 101.0], [246.2, 102.6], [222.0, 127.0], [202.5, 140.5], [245.5, 140.2]]
@@ -21,10 +22,14 @@ PORTRAIT_LANDMARKS: NDArray[np.float64] = np.array(
 """Pupils, nose tip and mouth corners of the portrait, read off the picture by eye, in its pixels: a
 detector's answer is two to four pixels off. Order of `stream.face.CANONICAL_LANDMARKS`."""
 
-# The eyes' distance as a share of the frame's height: a face of 200 px in 640×480.
-_EYE_DISTANCE = 0.205
+EYE_DISTANCE = 0.205
+"""The eyes' distance as a share of the frame's height, or of 3/4 of its width: 98 px in 640×480."""
+
 # Where the face's middle stands in the frame, as a share of its height.
 _FACE_HEIGHT = 0.47
+# Filling the frame may make the face so many times larger than that; then the picture is mirrored at its
+# edges instead.
+_MOST_LARGER = 2.0
 # The skin's own texture: the portrait enlarged is soft, and a real camera sees pores. Grey levels rms, and
 # the band's two Gaussians in pixels: finer would alias under the warp, coarser is in the portrait already.
 _TEXTURE_LEVELS, _TEXTURE_FINE, _TEXTURE_COARSE = 2.5, 0.8, 2.0
@@ -39,7 +44,7 @@ class FacePicture:
 
     `luma` is float32 [H + 2·margin, W + 2·margin], `u` and `v` half of that. `landmarks` [5, 2] are in
     frame pixels. `matrix` [2, 3] takes the portrait's pixels to frame pixels (mirrored for some identities),
-    but for the identity's own warp. `margin` is even.
+    but for the identity's own warp. `margin` is even. `glasses` are a layer of their own.
     """
 
     luma: NDArray[np.float32]
@@ -48,18 +53,23 @@ class FacePicture:
     landmarks: NDArray[np.float64]
     matrix: NDArray[np.float64]
     margin: int
+    glasses: Glasses | None = None
 
 
-def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
+def face_picture(size: tuple[int, int], *, identity: int = 0, looks: Looks | None = None) -> FacePicture:
     """Make the picture of one identity for frames of `size` (width, height); 0 is the portrait itself."""
     rng = np.random.default_rng([0x6D61, identity])
-    bgr, landmarks = load_portrait().astype(np.float32), PORTRAIT_LANDMARKS
+    looks = looks or Looks()
+    portrait = looks.portrait or Portrait(load_portrait(), PORTRAIT_LANDMARKS)
+    bgr, landmarks = portrait.bgr.astype(np.float32), portrait.landmarks
     matrix = _placement(size, landmarks=landmarks, picture=(bgr.shape[1], bgr.shape[0]))
     if identity:
         bgr = _another_tone(bgr, rng)
-        if rng.random() < 0.5:
-            matrix = matrix * [[-1.0], [1.0]] + [[0.0, 0.0, size[0] - 1.0], [0.0, 0.0, 0.0]]
-            landmarks = landmarks[[1, 0, 2, 4, 3]]
+    if looks.skin is not None:
+        bgr = tone_skin(bgr, landmarks=landmarks, skin=looks.skin)
+    if identity and rng.random() < 0.5:
+        matrix = matrix * [[-1.0], [1.0]] + [[0.0, 0.0, size[0] - 1.0], [0.0, 0.0, 0.0]]
+        landmarks = landmarks[[1, 0, 2, 4, 3]]
     placed = landmarks @ matrix[:, :2].T + matrix[:, 2]
     shape = _another_shape(placed, rng) if identity else np.zeros((0, 7))
 
@@ -72,7 +82,8 @@ def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
     for row in range(height):
         grid[row] -= displacement(grid[row], bumps=shape)
     inverse = np.linalg.inv(matrix[:, :2])
-    source = np.ascontiguousarray((grid - matrix[:, 2]) @ inverse.T)
+    source = (grid - matrix[:, 2]) @ inverse.T
+    bgr, source = _fitted(bgr, source, scale=float(matrix[1, 1]))
 
     yuv = bgr @ _TO_YUV.T.astype(np.float32) + _YUV_OFFSET.astype(np.float32)
     luma, u, v = (
@@ -81,13 +92,15 @@ def face_picture(size: tuple[int, int], *, identity: int = 0) -> FacePicture:
     luma += _texture((height, width), centre=placed.mean(axis=0) + margin, unit=unit, rng=rng)
     np.clip(luma, 16.0, 235.0, out=luma)
     half = (width // 2, height // 2)
+    landmarks = move_points(placed, bumps=shape)
     return FacePicture(
         luma=spline_coefficients(luma),
         u=spline_coefficients(np.asarray(cv2.resize(u, half, interpolation=cv2.INTER_AREA), np.float32)),
         v=spline_coefficients(np.asarray(cv2.resize(v, half, interpolation=cv2.INTER_AREA), np.float32)),
-        landmarks=move_points(placed, bumps=shape),
+        landmarks=landmarks,
         matrix=matrix,
         margin=margin,
+        glasses=draw_glasses((height, width), landmarks=landmarks + margin) if looks.glasses else None,
     )
 
 
@@ -107,12 +120,29 @@ def _placement(
     frame = np.array(size, np.float64)
     extent = np.array(picture, np.float64)
     unit = float(np.hypot(*(landmarks[1] - landmarks[0])))
-    wanted = _EYE_DISTANCE * min(frame[1], 0.75 * frame[0]) / unit
-    scale = max(wanted, *(frame / extent))
+    wanted = EYE_DISTANCE * min(frame[1], 0.75 * frame[0]) / unit
+    scale = min(max(wanted, *(frame / extent)), _MOST_LARGER * wanted)
     face = (landmarks[:2].mean(axis=0) + landmarks[3:].mean(axis=0)) / 2.0
     corner = face - np.array([0.5, _FACE_HEIGHT]) * frame / scale
-    corner = np.clip(corner, 0.0, extent - frame / scale)
+    room = extent - frame / scale
+    # A picture smaller than the frame stands in its middle.
+    corner = np.where(room < 0.0, room / 2.0, np.clip(corner, 0.0, np.maximum(room, 0.0)))
     return np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
+
+
+def _fitted(
+    bgr: NDArray[np.float32], source: NDArray[np.float64], *, scale: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Prepare a picture to be sampled at `source` [H, W, 2]: averaged where it is much finer than the frame,
+    mirrored where it is smaller. Gives it and the places in it."""
+    if scale <= 0.5:
+        finer = int(1.0 / scale)
+        height, width = (length // finer for length in bgr.shape[:2])
+        whole = np.ascontiguousarray(bgr[: height * finer, : width * finer])
+        bgr = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        source = (source - (finer - 1) / 2.0) / finer
+    last = np.array([bgr.shape[1] - 1.0, bgr.shape[0] - 1.0])
+    return bgr, np.ascontiguousarray(last - np.abs(last - np.abs(source) % (2.0 * last)))
 
 
 def _another_tone(bgr: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -12,10 +12,8 @@ import numpy as np
 
 from .expressions import EXPRESSIONS
 
-Kind = Literal["micro", "macro", "blink"]
+Kind = Literal["micro", "macro", "blink", "speech"]
 
-# After the apex the face stays there for this share of the way to the offset, then lets go.
-_HOLD_SHARE = 0.15
 # Nothing but blinks in the first seconds: trackers and baselines settle.
 _QUIET_S = 3.0
 # From one offset to the next onset.
@@ -33,10 +31,12 @@ _BLINK_APART_S = 0.3
 class TrueEvent:
     """One movement of a made face, in seconds of the stream and pixels of the frame at rest.
 
-    The movement follows raised cosines from `onset` up to `apex`, rests there briefly, and is over at
-    `offset`. `label` is the expression ("blink" for a blink). `amplitude_px` is the largest displacement of
-    any point of the face at the apex. `action_units` maps numbers of `expressions.ACTION_UNITS` to shares;
-    left empty, they are the label's. `asymmetry`, -1 to 1, makes the left of the picture move more.
+    The movement follows raised cosines from `onset` up to `apex`, rests there for `hold` of the way to the
+    offset, and is over at `offset`. `label` is the expression ("blink" for a blink). `amplitude_px` is the
+    largest displacement of any point of the face at the apex. `action_units` maps numbers of
+    `expressions.ACTION_UNITS` to shares; left empty, they are the label's. `asymmetry`, -1 to 1, makes the
+    left of the picture move more: at the ends one side moves alone. An event with `parts`, as speech has, is
+    moved by them and is but their frame.
     """
 
     onset: float
@@ -47,11 +47,15 @@ class TrueEvent:
     amplitude_px: float = 1.0
     action_units: Mapping[int, float] = field(default_factory=dict)
     asymmetry: float = 0.0
+    hold: float = 0.15
+    parts: tuple[TrueEvent, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the order of the times and fill in the action units."""
         if not self.onset < self.apex < self.offset:
             raise ValueError(f"event at {self.onset} s: needs onset < apex < offset")
+        if not 0.0 <= self.hold < 1.0:
+            raise ValueError(f"event at {self.onset} s: hold is {self.hold:g}; it must be 0 or more, below 1")
         if not self.action_units:
             known = {**EXPRESSIONS, "blink": {45: 1.0}}
             if self.label not in known:
@@ -66,10 +70,14 @@ class TrueEvent:
             return 0.0
         if time < self.apex:
             return _raised_cosine((time - self.onset) / (self.apex - self.onset))
-        release = self.apex + _HOLD_SHARE * (self.offset - self.apex)
+        release = self.apex + self.hold * (self.offset - self.apex)
         if time < release:
             return 1.0
         return _raised_cosine((self.offset - time) / (self.offset - release))
+
+    def movements(self) -> tuple[TrueEvent, ...]:
+        """Give what moves the face: the event's parts, or the event itself."""
+        return self.parts or (self,)
 
 
 class Timeline:
