@@ -74,16 +74,21 @@ class Template:
         self._points = np.stack([columns, rows, grid[rows, columns], weights[rows, columns]], axis=1).astype(
             np.float32
         )
-        self._light = np.zeros((count, 2), np.float32)
+        self._counts = counts
         self._systems = np.zeros((count, 6, 7), np.float32)
         self._sums = np.zeros((count, 5))
-        # What a part is worth carries over from frame to frame, so that a slow pull is noticed early.
-        self._votes = np.zeros((count, 5))
-        self._votes[:, _COUNTS] = counts
-        self._votes[:, _TRUST] = 1.0
         self._total = np.zeros((4, 5))
-        self._noise = 3.0
         self._weight = float(self._points[:, 3].sum())
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was learned from the last planes: noise, light, and which parts are to be trusted."""
+        self._noise = 3.0
+        self._light = np.zeros((len(self._counts), 2), np.float32)
+        # What a part is worth carries over from frame to frame, so that a slow pull is noticed early.
+        self._votes = np.zeros((len(self._counts), 5))
+        self._votes[:, _COUNTS] = self._counts
+        self._votes[:, _TRUST] = 1.0
 
     def solve(
         self, coefficients: NDArray[np.float32], *, warp: NDArray[np.float64]

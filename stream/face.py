@@ -27,8 +27,9 @@ class FaceCrop:
     `CANONICAL_LANDMARKS`. `matrix` [2, 3] takes frame pixels (x, y) to crop pixels. `box` is
     (x, y, width, height) in frame pixels, `score` the detector's, 0 to 1. `track_id` names the face for as
     long as it is followed. `restarted` is true on the first crop of a track, and whenever the crop's
-    geometry jumped: what remembers earlier crops must start anew. `residual_px` is the registration's own
-    error, in frame pixels rms.
+    geometry jumped: what remembers earlier crops must start anew. `renewed` says that pose or light had
+    changed and the face is held by a new look from here on: the crop does not jump. `residual_px` is the
+    registration's own error, in frame pixels rms.
     """
 
     luma: NDArray[np.uint8]
@@ -37,4 +38,5 @@ class FaceCrop:
     score: float
     track_id: int
     restarted: bool = False
+    renewed: bool = False
     residual_px: float = 0.0

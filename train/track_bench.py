@@ -167,7 +167,7 @@ def measure_stillness(case: Case, *, detector: FaceDetector, seconds: float = 2.
     places: list[list[Float64Array]] = [[], [], []]
     scale, lost = 1.0, 0
     for number, (frame, pose) in enumerate(zip(case.encoding.code(frames, fps=case.fps), poses, strict=True)):
-        crop = tracker.update(frame)
+        crop = next(iter(tracker.update(frame)), None)
         lost += crop is None or (crop.restarted and number > 0)
         if crop is not None:
             places[0].append(stage.held(crop.matrix, pose))
@@ -199,9 +199,9 @@ def measure_loss(
             bumps = unit.copy()
             bumps[:, DX:] *= amplitude * level
             pose = stage.sway(number / case.fps)
-            crop = tracker.update(stage.frame(number, pose=pose, bumps=bumps))
-            if crop is not None and level == 1.0:
-                last.append(compose(crop.matrix, inner=pose))
+            crops = tracker.update(stage.frame(number, pose=pose, bumps=bumps))
+            if level == 1.0:
+                last += [compose(crop.matrix, inner=pose) for crop in crops]
         if not last:
             return math.nan
         matrices.append(np.mean(last, axis=0))
@@ -234,12 +234,10 @@ def measure_endurance(case: Case, *, detector: FaceDetector, seconds: float = 60
     tracks: set[int] = set()
     for number in range(round(seconds * case.fps)):
         pose, bumps = _at_ease(stage, number / case.fps)
-        crop = tracker.update(stage.frame(number, pose=pose, bumps=bumps))
-        if crop is None:
-            faceless += 1
-        else:
-            tracks.add(crop.track_id)
-            held.append(stage.held(crop.matrix, pose))
+        crops = tracker.update(stage.frame(number, pose=pose, bumps=bumps))
+        faceless += not crops
+        tracks |= {crop.track_id for crop in crops}
+        held += [stage.held(crop.matrix, pose) for crop in crops]
     return Endurance(case.face, seconds, len(tracks) - 1, faceless, _stray(np.array(held)))
 
 
@@ -253,11 +251,9 @@ def measure_recovery(case: Case, *, hidden_s: float, detector: FaceDetector) -> 
         frame = stage.frame(number, pose=pose)
         if begin <= at < end:
             frame = _hidden(frame, around=apply(pose, points=stage.landmarks))
-        crop = tracker.update(frame)
-        if at < end or crop is None:
-            continue
-        off = stage.held(crop.matrix, pose) - _CANONICAL
-        if np.hypot(*off.T).mean() < 0.06 * CROP_SIZE:
+        crops = tracker.update(frame)
+        off = [stage.held(crop.matrix, pose) - _CANONICAL for crop in crops]
+        if at >= end and any(np.hypot(*each.T).mean() < 0.06 * CROP_SIZE for each in off):
             return at - end
     return math.inf
 
