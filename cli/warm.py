@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import FaceDetector
     from magnifyme.stream.magnification import Magnification
@@ -28,6 +26,5 @@ def warm_up(
     with SyntheticSource(seconds=_FRAMES / 30.0, fps=30.0, paced=False) as source:
         pipeline = FacePipeline(detector, fps=fps, shown=shown, learned=learned)
         for frame in source:
-            step = pipeline.step(frame)
-            if step.face is not None and step.magnified is not None:
-                place_back(np.ascontiguousarray(frame.luma), crop=step.face, magnified=step.magnified)
+            for watched in pipeline.step(frame).faces:
+                place_back(frame.luma, crop=watched.face, magnified=watched.magnified)

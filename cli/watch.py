@@ -58,6 +58,9 @@ def watch(
     band: Band = DEFAULT_BAND_HZ,
     method: Method = "linear",
     device: Device = "cpu",
+    faces: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Follow so many faces, the largest first.")
+    ] = 1,
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
@@ -124,6 +127,7 @@ def watch(
         monitor = Monitor(
             limited,
             magnification=magnification,
+            faces=faces,
             classifier=classifier,
             detector=detector,
             events=store,

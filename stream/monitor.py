@@ -19,10 +19,11 @@ from .closing import Closing
 from .compose import place_back
 from .events import Event, EventStore
 from .face import FaceCrop
+from .face_watch import Marked, WatchedFace
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline, Marked, Step
+from .pipeline import FacePipeline
 from .recorder import Recorder
 from .source import Source, open_source
 from .statistics import Statistics
@@ -43,34 +44,52 @@ _ASSUMED_FPS = 30.0
 class Observation:
     """What is known after one frame.
 
-    `face` and `magnified` (uint8 [S, S], the magnified crop) are None while no face is followed.
-    `motion_px` is the strongest regional motion now, in pixels of the crop; `active` says that an
-    expression is under way. `events` are those that became known since the last observation.
-    `latency_ms` is the time since the frame's arrival.
+    `faces` are those that are followed, in the order in which they were found. `events` are those that became
+    known since the last observation. `latency_ms` is the time since the frame's arrival.
     """
 
     frame: Frame
-    face: FaceCrop | None
-    magnified: NDArray[np.uint8] | None
-    motion_px: float
-    active: bool
+    faces: tuple[WatchedFace, ...]
     events: tuple[Event, ...]
     latency_ms: float
 
+    @property
+    def face(self) -> FaceCrop | None:
+        """The first face, None while there is none."""
+        return self.faces[0].face if self.faces else None
+
+    @property
+    def magnified(self) -> NDArray[np.uint8] | None:
+        """The first face's crop magnified, uint8 [S, S], None while there is none."""
+        return self.faces[0].magnified if self.faces else None
+
+    @property
+    def motion_px(self) -> float:
+        """The strongest regional motion of any face now, in pixels of its crop."""
+        return max((watched.motion_px for watched in self.faces), default=0.0)
+
+    @property
+    def active(self) -> bool:
+        """Whether an expression is under way on any face."""
+        return any(watched.active for watched in self.faces)
+
     def magnified_luma(self) -> NDArray[np.uint8]:
-        """Put the magnified face back into the frame's luma [H, W]; without a face, the luma itself."""
-        if self.face is None or self.magnified is None:
-            return self.frame.luma
-        return place_back(self.frame.luma, crop=self.face, magnified=self.magnified)
+        """Put the magnified faces back into the frame's luma [H, W]; without a face, the luma itself."""
+        luma = self.frame.luma
+        for watched in self.faces:
+            out = None if luma is self.frame.luma else luma
+            luma = place_back(luma, crop=watched.face, magnified=watched.magnified, out=out)
+        return luma
 
 
 class Monitor(Closing):
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
-    gets what it was trained on. `classifier` names expressions, by default the demo model of the package.
-    `detector` finds faces, by default the best that can be had. Events are
-    added to `events` as they become known, the pictures written to `recorder`; the monitor closes neither.
+    gets what it was trained on. At most `faces` are followed, the largest first. `classifier` names
+    expressions, by default the demo model of the package. `detector` finds faces, by default the best that
+    can be had. Events are added to `events` as they become known, the pictures written to `recorder`; the
+    monitor closes neither.
     `learned` is the magnification that the classifier gets, None where the stream is too slow for it.
     `warnings` are for people, one line each; more may come while it runs.
 
@@ -86,6 +105,7 @@ class Monitor(Closing):
         source: Source | str | int | Path,
         *,
         magnification: Magnification | None = None,
+        faces: int = 1,
         classifier: Classifier | None = None,
         detector: FaceDetector | None = None,
         events: EventStore | None = None,
@@ -112,6 +132,8 @@ class Monitor(Closing):
                 fps=fps,
                 shown=self.magnification,
                 learned=self.learned,
+                faces=faces,
+                background=source.live,
                 statistics=self.statistics,
             )
         except BaseException:
@@ -229,26 +251,16 @@ class Monitor(Closing):
             for frame in self._frames:
                 step = self.pipeline.step(frame)
                 self.statistics.count_processed()
-                self.statistics.with_face += step.face is not None
+                self.statistics.with_face += bool(step.faces)
                 self._mark(step.marked)
-                self._hand_out(self._observe(frame, step))
+                self._hand_out(Observation(frame, step.faces, self._take_events(), latency_ms=0.0))
             self._mark(self.pipeline.finish())
         finally:
+            self.pipeline.close()
             self._intervals.close()
             self._recordings.close()
             # The classifier may still be at work on the last interval.
             self._observations.close()
-
-    def _observe(self, frame: Frame, step: Step) -> Observation:
-        return Observation(
-            frame=frame,
-            face=step.face,
-            magnified=step.magnified,
-            motion_px=step.motion_px,
-            active=step.active,
-            events=self._take_events(),
-            latency_ms=0.0,
-        )
 
     def _hand_out(self, observation: Observation) -> None:
         if self._recorder is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from magnifyme.magnify import MagnifyError
@@ -344,3 +345,24 @@ def test_a_monitor_runs_once(frames: list[Frame]) -> None:
     assert len(list(monitor)) == 3
     with pytest.raises(RuntimeError, match="runs once"):
         next(iter(monitor))
+
+
+def test_two_faces_are_watched_at_once() -> None:
+    """Each face has its own clip and events, and both are larger in the picture that is shown."""
+    left, right = (list(made(seed=seed)) for seed in (5, 6))
+
+    def side_by_side(one: Frame, other: Frame) -> Frame:
+        return replace(one, luma=np.hstack([one.luma, other.luma]), picture=None)
+
+    frames = list(map(side_by_side, left, right))
+    monitor = Monitor(Recorded(frames), faces=2, detector=HaarCascade())
+    observations = list(monitor)
+    events = [event for observation in observations for event in observation.events]
+    for track in (1, 2):
+        own = [event for event in events if event.track == track and event.kind != "blink"]
+        assert len(match(own, true=PUT_IN)) == len(PUT_IN) == len(own)
+    last = observations[-1]
+    assert [watched.face.track_id for watched in last.faces] == [1, 2]
+    changed = last.magnified_luma() != last.frame.luma
+    assert changed[:, :640].any()
+    assert changed[:, 640:].any()
