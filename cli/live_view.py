@@ -121,8 +121,9 @@ class LiveView(PlainDisplay):
         return Text.assemble(
             "face ",
             (", ".join(str(watched.face.track_id) for watched in observation.faces), "bold"),
-            f" in {width}×{height}, {face.box[2]:.0f} px wide, held to {face.residual_px:.2f} px, "
+            f" in {width}×{height}, {face.box[2]:.0f} px wide, held to {face.quality.residual_px:.2f} px, "
             f"detector {face.score:.2f}",
+            (f", {face.quality.flaw}" if face.quality.flaw else "", "yellow"),
         )
 
     def _motion(self, width: int) -> Text:

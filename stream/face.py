@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .quality import Quality
 
 CROP_SIZE = 256
 """Side of the registered crop in pixels: a face fills it at 720p from about one metre, and one magnified
@@ -28,8 +30,8 @@ class FaceCrop:
     (x, y, width, height) in frame pixels, `score` the detector's, 0 to 1. `track_id` names the face for as
     long as it is followed. `restarted` is true on the first crop of a track, and whenever the crop's
     geometry jumped: what remembers earlier crops must start anew. `renewed` says that pose or light had
-    changed and the face is held by a new look from here on: the crop does not jump. `residual_px` is the
-    registration's own error, in frame pixels rms.
+    changed and the face is held by a new look from here on: the crop does not jump. `quality` tells how well
+    the face is seen.
     """
 
     luma: NDArray[np.uint8]
@@ -39,4 +41,4 @@ class FaceCrop:
     track_id: int
     restarted: bool = False
     renewed: bool = False
-    residual_px: float = 0.0
+    quality: Quality = field(default_factory=Quality)

@@ -15,6 +15,7 @@ from magnifyme.magnify.warp import invert_affine
 from .face import CANONICAL_LANDMARKS, FaceCrop
 from .face_plane import cut_face, reduction_for
 from .frame import Frame
+from .quality import Quality, detail_of, turn_of
 from .registration import GRID, Reference
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _STALE_SCALE = 1.2
 _STALE_TURN = math.radians(12.0)
 _ROOM = 0.12  # What is searched around the crop's last place, as a share of its size.
 _LEAST_VISIBLE = 0.6  # Share of the rigid parts that must lie within the frame.
+# A face that goes away from the lamp loses detail for good: the most that was seen fades, by frame.
+_FADE = 0.998
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Track:
         self._best_agreement = 0.0
         self._stale_since: float | None = None
         self._residual_px = 0.0
+        self._turn_deg, self._most_detail = turn_of(face.landmarks), 0.0
 
     @classmethod
     def start(cls, frame: Frame, face: Detection, *, number: int, crop_size: int) -> Self | None:
@@ -113,9 +117,17 @@ class Track:
         self._found(frame.time)
         return True
 
+    def confirm(self, face: Detection, *, time: float) -> None:
+        """Take note that a detector saw the face."""
+        self.confirmed, self.score, self._turn_deg = time, face.score, turn_of(face.landmarks)
+
     def lose(self, *, time: float) -> None:
-        """Take the face for missing: another track holds what this one took for it."""
+        """Take the face for missing: what is held is not this face."""
         self.missing_since = time
+
+    def restart(self) -> None:
+        """Let the next crop begin anew: the whole picture has jumped."""
+        self._restarted = True
 
     def crop(self, frame: Frame) -> FaceCrop | None:
         """Cut the face out of the frame it was found in."""
@@ -125,15 +137,16 @@ class Track:
         corners = apply(invert_affine(self.matrix), points=self._box)
         (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
         restarted, self._restarted = self._restarted, False
+        luma = plane.crop(self.matrix, size=self._size)
         return FaceCrop(
-            luma=plane.crop(self.matrix, size=self._size),
+            luma=luma,
             matrix=self.matrix,
             box=(float(left), float(top), float(right - left), float(bottom - top)),
             score=self.score,
             track_id=self.number,
             restarted=restarted,
             renewed=self._renewed,
-            residual_px=self._residual_px,
+            quality=self._quality(luma),
         )
 
     def distance(self, landmarks: NDArray[np.float64], *, matrix: NDArray[np.float64]) -> float:
@@ -145,6 +158,18 @@ class Track:
     def landmarks(self) -> NDArray[np.float64]:
         """Tell where in the frame the face's landmarks [5, 2] are."""
         return apply(invert_affine(self.matrix), points=self._canonical)
+
+    def _quality(self, luma: NDArray[np.uint8]) -> Quality:
+        detail = detail_of(luma)
+        self._most_detail = max(detail, _FADE * self._most_detail)
+        eyes = self._canonical[1] - self._canonical[0]
+        return Quality(
+            residual_px=self._residual_px,
+            sharpness=detail / self._most_detail if self._most_detail else 1.0,
+            eyes_px=float(np.linalg.norm(eyes)) / scale_of(self.matrix),
+            turn_deg=self._turn_deg,
+            fit=self.agreement,
+        )
 
     def _found(self, time: float) -> None:
         if self.missing_since is not None and not 0.0 <= time - self.missing_since <= BRIDGED_S:

@@ -15,6 +15,7 @@ from .face import CROP_SIZE, FaceCrop
 from .face_track import Track
 from .frame import Frame
 from .lookout import Lookout, Sighting
+from .scene import Box, Scene
 
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import Detection, FaceDetector
@@ -65,6 +66,8 @@ class FaceTracker:
         self._redetect_s = redetect_ms / 1000.0
         self._crop_size = crop_size
         self._tracks: list[Track] = []
+        self._scene = Scene()
+        self._boxes: list[Box] = []
         self._count = 0
         self._asked_time = -math.inf
         self._stream: tuple[int, tuple[int, int]] | None = None
@@ -72,6 +75,7 @@ class FaceTracker:
     def reset(self) -> None:
         """Forget the faces and look for them in the next frame."""
         self._tracks.clear()
+        self._scene.reset()
         self._lookout.forget()
         self._asked_time = -math.inf
 
@@ -85,18 +89,27 @@ class FaceTracker:
         if stream != self._stream:
             self.reset()
             self._stream = stream
-        lost = False
+        change = self._scene.see(frame.luma, faces=self._boxes)
+        lost = change == "cut"
         for track in self._tracks:
-            was_there = track.missing_since is None
-            lost |= not track.follow(frame) and was_there
+            if change != "none":
+                track.restart()
+            if change == "cut":
+                track.lose(time=frame.time)
+                # Another scene has other people: who is there is believed at once.
+                track.doubted_since = -math.inf
+            else:
+                was_there = track.missing_since is None
+                lost |= not track.follow(frame) and was_there
         self._part_rivals(frame.time)
         self._ask(frame, at_once=lost)
         sighting = self._lookout.answer()
         if sighting is not None:
             self._use(sighting, frame)
         self._tracks = [track for track in self._tracks if not self._forgotten(track, frame.time)]
-        crops = (track.crop(frame) for track in self._followed())
-        return tuple(crop for crop in crops if crop is not None)
+        crops = [crop for track in self._followed() if (crop := track.crop(frame)) is not None]
+        self._boxes = [crop.box for crop in crops]
+        return tuple(crops)
 
     def _followed(self) -> list[Track]:
         return [track for track in self._tracks if track.missing_since is None]
@@ -147,8 +160,7 @@ class FaceTracker:
             off = [track.distance(face.landmarks, matrix=track.asked_matrix) for face in rest]
             nearest = min(range(len(rest)), key=off.__getitem__, default=None)
             if nearest is not None and off[nearest] <= _NEAR:
-                face = rest.pop(nearest)
-                track.confirmed, track.score = time, face.score
+                track.confirm(rest.pop(nearest), time=time)
             elif abs(time - track.confirmed) > _UNSEEN * self._redetect_s:
                 self._tracks.remove(track)
         return rest

@@ -79,6 +79,9 @@ class FaceWatch:
             learned = magnified if self._learned is None else self._learned(face.luma, time=time)
         with self._statistics.stage("spot"):
             self._clip.append(time, crop=face.luma, magnified=learned)
+            # What cannot be seen is not guessed at: to the spotter such moments are a hole in time.
+            if face.quality.flaw is not None:
+                return WatchedFace(face, magnified, 0.0, False), ended
             ended += self._mark(self._spotter.update(face, time=time))
         return WatchedFace(face, magnified, self._spotter.motion_px, self._spotter.active), ended
 

@@ -23,7 +23,8 @@ from .face_watch import Marked, WatchedFace
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline
+from .pipeline import FacePipeline, Step
+from .quality import ADVICE
 from .recorder import Recorder
 from .source import Source, open_source
 from .statistics import Statistics
@@ -36,6 +37,10 @@ _WAITING_OBSERVATIONS = 4
 _WAITING_RECORDINGS = 30
 # Expressions are seconds apart and a classification takes a third of a second at most.
 _WAITING_INTERVALS = 16
+# A flaw that passes sooner is not worth a word.
+_FLAW_S = 1.0
+# A rise lasts about 150 ms: below this rate it is less than three pictures.
+_SLOW_FPS = 20.0
 # Until a source without a nominal rate has shown its own.
 _ASSUMED_FPS = 30.0
 
@@ -148,6 +153,7 @@ class Monitor(Closing):
         self._found: list[Event] = []
         self._found_lock = threading.Lock()
         self._last: Observation | None = None
+        self._flaws: dict[str, float] = {}
         self._error: BaseException | None = None
         self._run_start = ""
 
@@ -163,7 +169,12 @@ class Monitor(Closing):
             f"the model needs more than {2 * self.classifier.recipe.band_hz[1]:g} frames a second to name "
             "expressions: events stay unnamed"
         )
-        return [*self._warnings, *self.source.warnings, *([] if self.names else [unnamed])]
+        slow = (
+            f"camera too slow: at {self.pipeline.fps:.0f} frames a second short expressions are missed; 30 "
+            "or more are needed"
+        )
+        told = [unnamed] if not self.names else [slow] if self.pipeline.fps < _SLOW_FPS else []
+        return [*self._warnings, *self.source.warnings, *told]
 
     def __iter__(self) -> Iterator[Observation]:
         """Run until the source ends or `stop` is called; everything read by then is still delivered."""
@@ -252,6 +263,7 @@ class Monitor(Closing):
                 step = self.pipeline.step(frame)
                 self.statistics.count_processed()
                 self.statistics.with_face += bool(step.faces)
+                self._note_flaws(step, time=frame.time)
                 self._mark(step.marked)
                 self._hand_out(Observation(frame, step.faces, self._take_events(), latency_ms=0.0))
             self._mark(self.pipeline.finish())
@@ -261,6 +273,15 @@ class Monitor(Closing):
             self._recordings.close()
             # The classifier may still be at work on the last interval.
             self._observations.close()
+
+    def _note_flaws(self, step: Step, *, time: float) -> None:
+        """Warn once of what keeps a face from being watched, if it lasts."""
+        flaws = {watched.face.quality.flaw for watched in step.faces}
+        self._flaws = {flaw: self._flaws.get(flaw, time) for flaw in flaws if flaw is not None}
+        for flaw, since in self._flaws.items():
+            warning = f"{flaw}: {ADVICE[flaw]}; nothing is spotted meanwhile"
+            if time - since >= _FLAW_S and warning not in self._warnings:
+                self._warnings.append(warning)
 
     def _hand_out(self, observation: Observation) -> None:
         if self._recorder is not None:

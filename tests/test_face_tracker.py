@@ -95,7 +95,9 @@ def test_a_hand_that_passes_ends_nothing(rng: np.random.Generator) -> None:
     stage = Stage(rng)
     held = [stage.held(stage.show(), REST) for _ in range(3)]
     stage.detector.landmarks = None
-    assert [stage.give(np.full((240, 320), 90, np.uint8)) for _ in range(5)] == [None] * 5
+    luma = gray_of(stage.face.draw())
+    luma[60:190, 110:210] = 90
+    assert [stage.give(luma) for _ in range(5)] == [None] * 5
     back = stage.show()
     assert back is not None
     assert (back.track_id, back.restarted) == (1, False)
