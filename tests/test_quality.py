@@ -28,6 +28,7 @@ def test_a_face_at_rest_is_well_seen(rng: np.random.Generator) -> None:
             assert crop.quality.flaw is None
             assert crop.quality.sharpness > 0.85
             assert crop.quality.fit > 0.9
+        assert crop is not None
         eyes = np.hypot(*(stage.face.landmarks[1] - stage.face.landmarks[0]))
         assert crop.quality.eyes_px == pytest.approx(eyes, rel=0.1)
 
@@ -43,7 +44,8 @@ def test_motion_blur_is_told_in_every_direction(rng: np.random.Generator, angle:
         for step in np.linspace(-length / 2.0, length / 2.0, 60):
             kernel[round(7 + step * down * 0.9), round(7 + step * across * 0.9)] += 1.0
         stage.detector.landmarks = stage.face.landmarks
-        crops.append(stage.give(cv2.filter2D(gray_of(stage.face.draw()), -1, kernel / kernel.sum())))
+        smeared = cv2.filter2D(gray_of(stage.face.draw()), -1, kernel / kernel.sum())
+        crops.append(stage.give(np.asarray(smeared, np.uint8)))
     flaws = [crop.quality.flaw for crop in crops if crop is not None]
     assert flaws == [None, None, None, "too blurred", "too blurred", None]
     told = [crop.quality.sharpness for crop in crops if crop is not None]
