@@ -15,7 +15,7 @@ from .face import CROP_SIZE, FaceCrop
 from .face_track import Track
 from .frame import Frame
 from .lookout import Lookout, Sighting
-from .scene import Box, Scene
+from .scene import Box, Change, Scene
 
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import Detection, FaceDetector
@@ -39,7 +39,8 @@ class FaceTracker:
     `detector` finds faces in BGR pictures. It is asked at the start, when a face is lost, and every
     `redetect_ms` of stream time to confirm the tracks and to find other faces. In the `background` it has a
     thread of its own, so that no frame waits for it, and `close` ends that thread; otherwise the same frames
-    give the same crops in every run. `crop_size` is the side of the crops in pixels.
+    give the same crops in every run. `crop_size` is the side of the crops in pixels. `change` tells what
+    happened to the whole picture with the last frame.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class FaceTracker:
         self._crop_size = crop_size
         self._tracks: list[Track] = []
         self._scene = Scene()
+        self.change: Change = "none"
         self._boxes: list[Box] = []
         self._count = 0
         self._asked_time = -math.inf
@@ -89,7 +91,7 @@ class FaceTracker:
         if stream != self._stream:
             self.reset()
             self._stream = stream
-        change = self._scene.see(frame.luma, faces=self._boxes)
+        change = self.change = self._scene.see(frame.luma, faces=self._boxes)
         lost = change == "cut"
         for track in self._tracks:
             if change != "none":

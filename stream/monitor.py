@@ -23,7 +23,7 @@ from .face_watch import Marked, WatchedFace
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline, Step
+from .pipeline import FacePipeline, Region, Step
 from .quality import ADVICE
 from .recorder import Recorder
 from .source import Source, open_source
@@ -50,13 +50,15 @@ class Observation:
     """What is known after one frame.
 
     `faces` are those that are followed, in the order in which they were found. `events` are those that became
-    known since the last observation. `latency_ms` is the time since the frame's arrival.
+    known since the last observation. `latency_ms` is the time since the frame's arrival. `whole` is the
+    whole frame's luma magnified, uint8 [H, W], where that is wanted.
     """
 
     frame: Frame
     faces: tuple[WatchedFace, ...]
     events: tuple[Event, ...]
     latency_ms: float
+    whole: NDArray[np.uint8] | None = None
 
     @property
     def face(self) -> FaceCrop | None:
@@ -79,7 +81,12 @@ class Observation:
         return any(watched.active for watched in self.faces)
 
     def magnified_luma(self) -> NDArray[np.uint8]:
-        """Put the magnified faces back into the frame's luma [H, W]; without a face, the luma itself."""
+        """Give the frame's luma [H, W] with what is magnified in it: the faces, or all of it.
+
+        Without a face it is the luma itself.
+        """
+        if self.whole is not None:
+            return self.whole
         luma = self.frame.luma
         for watched in self.faces:
             out = None if luma is self.frame.luma else luma
@@ -91,10 +98,10 @@ class Monitor(Closing):
     """Watch a stream: `for observation in Monitor("rtsp://…"): …`.
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown; the classifier
-    gets what it was trained on. At most `faces` are followed, the largest first. `classifier` names
-    expressions, by default the demo model of the package. `detector` finds faces, by default the best that
-    can be had. Events are added to `events` as they become known, the pictures written to `recorder`; the
-    monitor closes neither.
+    gets what it was trained on. `region` is what is shown magnified: the "face" or the whole "frame". At
+    most `faces` are followed, the largest first. `classifier` names expressions, by default the demo model of
+    the package. `detector` finds faces, by default the best that can be had. Events are added to `events` as
+    they become known, the pictures written to `recorder`; the monitor closes neither.
     `learned` is the magnification that the classifier gets, None where the stream is too slow for it.
     `warnings` are for people, one line each; more may come while it runs.
 
@@ -110,6 +117,7 @@ class Monitor(Closing):
         source: Source | str | int | Path,
         *,
         magnification: Magnification | None = None,
+        region: Region = "face",
         faces: int = 1,
         classifier: Classifier | None = None,
         detector: FaceDetector | None = None,
@@ -137,6 +145,7 @@ class Monitor(Closing):
                 fps=fps,
                 shown=self.magnification,
                 learned=self.learned,
+                region=region,
                 faces=faces,
                 background=source.live,
                 statistics=self.statistics,
@@ -265,7 +274,7 @@ class Monitor(Closing):
                 self.statistics.with_face += bool(step.faces)
                 self._note_flaws(step, time=frame.time)
                 self._mark(step.marked)
-                self._hand_out(Observation(frame, step.faces, self._take_events(), latency_ms=0.0))
+                self._hand_out(Observation(frame, step.faces, self._take_events(), 0.0, step.whole))
             self._mark(self.pipeline.finish())
         finally:
             self.pipeline.close()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifyme.magnify import MagnifyError
 from magnifyme.models.face_detector import FaceDetector
 
 from .face_track import BRIDGED_S
@@ -13,16 +18,22 @@ from .frame import Frame
 from .magnification import Magnification
 from .statistics import Statistics
 
+Region = Literal["face", "frame"]
+REGIONS = get_args(Region)
 # After so much stream time the real rate is known well enough to say that it is too low.
 _RATE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What one frame brought: the faces in it, and the intervals that ended."""
+    """What one frame brought: the faces in it, and the intervals that ended.
+
+    `whole` is the whole frame's luma magnified, uint8 [H, W], where that is wanted.
+    """
 
     faces: tuple[WatchedFace, ...]
     marked: tuple[Marked, ...]
+    whole: NDArray[np.uint8] | None = None
 
 
 class FacePipeline:
@@ -32,9 +43,10 @@ class FacePipeline:
 
     `shown` is the magnification that people look at, `learned` the one that the classifier was trained on;
     where they differ the crops are magnified twice, so that what the classifier reads never depends on what
-    somebody likes to see. At most `faces` are followed. In the `background` no frame waits for a detection,
-    and the result depends on when they are done. `fps` is the rate that was promised, and after two seconds
-    the one that the stream really has.
+    somebody likes to see. With `region` "frame" the whole picture is magnified as well, for the eye only: the
+    spotter and the classifier read the faces. At most `faces` are followed. In the `background` no frame waits
+    for a detection, and the result depends on when they are done. `fps` is the rate that was promised, and
+    after two seconds the one that the stream really has.
     """
 
     def __init__(
@@ -44,10 +56,14 @@ class FacePipeline:
         fps: float,
         shown: Magnification,
         learned: Magnification | None = None,
+        region: Region = "face",
         faces: int = 1,
         background: bool = False,
         statistics: Statistics | None = None,
     ) -> None:
+        if region not in REGIONS:
+            raise MagnifyError(f"region is {region!r}; give {' or '.join(REGIONS)}")
+        self._whole = shown.magnifier(fps) if region == "frame" else None
         self.tracker = FaceTracker(detector, faces=faces, background=background)
         self.fps = fps
         self._shown = shown
@@ -56,6 +72,7 @@ class FacePipeline:
         self._watches: dict[int, FaceWatch] = {}
         # Magnifiers, spotter and the memory of the last seconds go from a face that is gone to the next.
         self._idle = [self._new_watch()]
+        self._epoch = 0
         self._first: Frame | None = None
         self._rate_known = False
 
@@ -72,7 +89,7 @@ class FacePipeline:
             watched, ended = self._watches[crop.track_id].take(crop, time=frame.time)
             seen.append(watched)
             marked += ended
-        return Step(tuple(seen), marked)
+        return Step(tuple(seen), marked, self._magnify_whole(frame))
 
     def finish(self) -> tuple[Marked, ...]:
         """Give the expressions that the end of the stream cut short, as far as they can be told."""
@@ -81,6 +98,15 @@ class FacePipeline:
     def close(self) -> None:
         """End the detector's thread."""
         self.tracker.close()
+
+    def _magnify_whole(self, frame: Frame) -> NDArray[np.uint8] | None:
+        if self._whole is None:
+            return None
+        if self.tracker.change != "none" or frame.epoch != self._epoch:
+            self._whole.reset()
+        self._epoch = frame.epoch
+        with self._statistics.stage("magnify"):
+            return self._whole(frame.luma, time=frame.time)
 
     def _end_absent(self, there: set[int], *, time: float | None) -> tuple[Marked, ...]:
         """End the watch over faces that are gone; one that is away for a moment is waited for."""

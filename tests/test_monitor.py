@@ -366,3 +366,22 @@ def test_two_faces_are_watched_at_once() -> None:
     changed = last.magnified_luma() != last.frame.luma
     assert changed[:, :640].any()
     assert changed[:, 640:].any()
+
+
+def test_a_region_is_what_is_shown_and_not_what_is_named(frames: list[Frame]) -> None:
+    """`--region frame` shows the background move, too; `--region face` leaves it alone, to the bit."""
+    wall = np.hypot(*np.meshgrid(np.arange(640.0), np.arange(480.0)))
+    flicker = [replace(frame, luma=frame.luma.copy(), picture=None) for frame in frames[:160]]
+    for number, frame in enumerate(flicker):
+        frame.luma[:60, :60] = (128 + 60 * np.sin(wall[:60, :60] / 6.0 + 0.05 * np.sin(number / 2.0))).round()
+    named, strayed = {}, {}
+    for region in ("face", "frame"):
+        monitor = Monitor(Recorded(flicker), region=region, detector=HaarCascade())  # type: ignore[arg-type]
+        seen = list(monitor)
+        named[region] = [(event.label, event.onset) for each in seen for event in each.events]
+        change = seen[-1].magnified_luma().astype(int) - seen[-1].frame.luma
+        strayed[region] = (np.abs(change[:50, :50]).max() > 2, np.abs(change[200:300, 280:360]).max() > 2)
+    assert named["face"] == named["frame"] != []
+    assert strayed == {"face": (False, True), "frame": (True, True)}
+    with pytest.raises(MagnifyError, match="region is 'head'"):
+        Monitor(Recorded(frames), region="head", detector=HaarCascade())  # type: ignore[arg-type]
