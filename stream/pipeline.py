@@ -44,9 +44,9 @@ class FacePipeline:
     `shown` is the magnification that people look at, `learned` the one that the classifier was trained on;
     where they differ the crops are magnified twice, so that what the classifier reads never depends on what
     somebody likes to see. With `region` "frame" the whole picture is magnified as well, for the eye only: the
-    spotter and the classifier read the faces. At most `faces` are followed. In the `background` no frame waits
-    for a detection, and the result depends on when they are done. `fps` is the rate that was promised, and
-    after two seconds the one that the stream really has.
+    spotter and the classifier read the faces. At most `faces` are followed. In the `background` no frame
+    waits for a detection, and the result depends on when they are done. `fps` is the rate that was promised,
+    and after two seconds the one that the stream really has.
     """
 
     def __init__(
