@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .warp import sample_cubic
+from .warp import sample_cubic, sample_inside
 
 _ITERATIONS = 12
 _CONVERGED_PX = 5e-4  # What the next step would still mend is a tenth of that.
@@ -143,7 +143,7 @@ def _accumulate(
     `sums` [parts, 5] gets per part: weight, absolute and squared error, value and squared value.
     """
     right, bottom = coefficients.shape[1] - 1.0, coefficients.shape[0] - 1.0
-    cut = np.float32(limit)
+    flat, cut = coefficients.reshape(-1), np.float32(limit)
     for part in range(starts.shape[0] - 1):
         system = systems[part]
         system[:, :] = 0.0
@@ -152,9 +152,12 @@ def _accumulate(
         for n in range(starts[part], starts[part + 1]):
             x = m[0, 0] * points[n, 0] + m[0, 1] * points[n, 1] + m[0, 2]
             y = m[1, 0] * points[n, 0] + m[1, 1] * points[n, 1] + m[1, 2]
-            if x < 0.0 or y < 0.0 or x > right or y > bottom:
+            if x >= 1.0 and y >= 1.0 and x < right - 1.0 and y < bottom - 1.0:
+                difference = sample_inside(flat, coefficients.shape[1], x, y) - points[n, 2]
+            elif x < 0.0 or y < 0.0 or x > right or y > bottom:
                 continue
-            difference = sample_cubic(coefficients, x, y) - points[n, 2]
+            else:
+                difference = sample_cubic(coefficients, x, y) - points[n, 2]
             error = abs(difference - offset - gain * rows[n, 1])
             weight = points[n, 3]
             weights += weight

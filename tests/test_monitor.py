@@ -376,7 +376,7 @@ def test_a_region_is_what_is_shown_and_not_what_is_named(frames: list[Frame]) ->
         frame.luma[:60, :60] = (128 + 60 * np.sin(wall[:60, :60] / 6.0 + 0.05 * np.sin(number / 2.0))).round()
     named, strayed = {}, {}
     for region in ("face", "frame"):
-        monitor = Monitor(Recorded(flicker), region=region, detector=HaarCascade())  # type: ignore[arg-type]
+        monitor = Monitor(Recorded(flicker), region=region, detector=HaarCascade())
         seen = list(monitor)
         named[region] = [(event.label, event.onset) for each in seen for event in each.events]
         change = seen[-1].magnified_luma().astype(int) - seen[-1].frame.luma
