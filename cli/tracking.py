@@ -20,16 +20,14 @@ _QUICK_S, _LONG_S = 15.0, 60.0
 def measure_tracking(detector: FaceDetector, *, quick: bool) -> dict[str, Any]:
     """Measure all that the tables show; `quick` takes a third of the streams and a quarter of the time."""
     from magnifyme.train.track_bench import (
-        CASES,
-        FACES,
-        QUICK_CASES,
-        Case,
         measure_endurance,
         measure_loss,
         measure_pace,
         measure_recovery,
+        measure_renewal,
         measure_stillness,
     )
+    from magnifyme.train.track_stage import CASES, FACES, QUICK_CASES, Case
 
     faces = list(FACES[:2] if quick else FACES)
     lives = [case for case in faces if case.skin == "own" and not case.turned][: 1 if quick else None]
@@ -44,6 +42,7 @@ def measure_tracking(detector: FaceDetector, *, quick: bool) -> dict[str, Any]:
         "pace": [
             asdict(measure_pace(Case(size=size), detector=detector)) for size in ((640, 480), (1280, 720))
         ],
+        "renewal": asdict(measure_renewal(Case(), detector=detector)),
         "natural_motion": [
             asdict(measure_endurance(case, detector=detector, seconds=_QUICK_S if quick else _LONG_S))
             for case in lives
@@ -65,7 +64,7 @@ def tracking_tables(figures: dict[str, Any]) -> list[Table]:
     """Show the figures; what is written is in the titles."""
     held = _table(
         "Where the skull strays in the crop, px rms, as the head moves by 3 px a frame, 5° and 5 %",
-        ("tracked", "in frame", "landmarks", "box"),
+        ("tracked", "in frame", "as decoded", "landmarks", "box"),
         first=("face", "size", "fps", "σ", "Mbit/s"),
     )
     for row in figures["held"]:
@@ -78,6 +77,7 @@ def tracking_tables(figures: dict[str, Any]) -> list[Table]:
             "–" if mbit_s is None else f"{mbit_s:g}",
             f"{row['tracked_px']:.3f}" + (f", {row['lost']} lost" if row["lost"] else ""),
             f"{row['frame_px']:.3f}",
+            "–" if row["shown_px"] is None else f"{row['shown_px']:.3f}",
             f"{row['landmarks_px']:.2f}",
             f"{row['box_px']:.2f}",
         )
@@ -96,13 +96,16 @@ def tracking_tables(figures: dict[str, Any]) -> list[Table]:
             str(row["faceless"]),
             f"{row['tracked_px']:.3f}",
         )
-    rest = _table("Time", ("",), first=("what",))
+    rest = _table("Time and steps", ("",), first=("what",))
     for row in figures["pace"]:
         width, height = row["size"]
         rest.add_row(f"a frame of {width}×{height}, without detection", f"{row['frame_ms']:.2f} ms")
         rest.add_row(f"a detection at {width}×{height}", f"{row['detection_ms']:.1f} ms")
     for hidden_s, seconds in figures["found_again_s"].items():
         rest.add_row(f"found again after {hidden_s} s behind a board", f"{seconds:.2f} s")
+    renewal = figures["renewal"]
+    rest.add_row(f"largest step at {renewal['renewals']} renewals", f"{renewal['step_px']:.3f} px")
+    rest.add_row("largest step between other frames", f"{renewal['other_px']:.3f} px")
     return [held, loss, life, rest]
 
 

@@ -130,12 +130,8 @@ def _row_inside(shape: tuple[int, int], m: NDArray[np.float64], row: int, count:
     """Tell whether a row of `count` samples keeps away from the plane's edges."""
     x, y = m[0, 1] * row + m[0, 2], m[1, 1] * row + m[1, 2]
     right, down = m[0, 0] * (count - 1), m[1, 0] * (count - 1)
-    return (
-        min(x, x + right) >= 1.0
-        and max(x, x + right) < shape[1] - 2.0
-        and min(y, y + down) >= 1.0
-        and max(y, y + down) < shape[0] - 2.0
-    )
+    across = min(x, x + right) >= 1.0 and max(x, x + right) < shape[1] - 2.0
+    return bool(across and min(y, y + down) >= 1.0 and max(y, y + down) < shape[0] - 2.0)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -10,7 +10,8 @@ import pytest
 from face_stage import TruthDetector
 from magnifyme.magnify.similarity import apply
 from magnifyme.models.face_detector import HaarCascade
-from magnifyme.train.track_bench import Case, Stage, measure_loss, measure_recovery, measure_stillness
+from magnifyme.train.track_bench import measure_loss, measure_recovery, measure_renewal, measure_stillness
+from magnifyme.train.track_stage import H264, Case, Stage
 
 
 def test_a_held_head_strays_less_than_one_cropped_by_detection() -> None:
@@ -54,3 +55,20 @@ def test_what_is_drawn_is_where_it_is_said_to_be(case: Case) -> None:
         # The glint on the glasses stays where it is while the rims move.
         assert np.median(np.abs(there - moved_there)) < 1.0
         assert np.abs(there - after[y - 12 : y + 12, x - 12 : x + 12]).mean() > 2.0
+
+
+def test_a_renewed_look_adds_no_step() -> None:
+    """A head that tilts and comes nearer gets a new look: the crop must not jump, or it is spotted."""
+    result = measure_renewal(Case(), detector=HaarCascade(), seconds=1.5)
+    assert result.renewals >= 3
+    assert result.step_px < 0.06
+    assert result.step_px < 1.5 * result.other_px
+
+
+def test_what_an_encoder_does_to_the_face_itself_is_told_apart() -> None:
+    """The tracker follows the picture that is there: what the encoder moves is none of its errors."""
+    case = Case(encoding=H264)
+    result = measure_stillness(case, detector=HaarCascade(), seconds=0.7)
+    assert result.shown_px is not None
+    assert 0.0 < result.shown_px < result.tracked_px
+    assert measure_stillness(Case(), detector=HaarCascade(), seconds=0.1).shown_px is None
