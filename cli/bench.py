@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from magnifyme.magnify.magnifier import Method
     from magnifyme.models.face_detector import FaceDetector
 
-What = Literal["all", "magnify", "watch", "spot", "fidelity"]
+What = Literal["all", "magnify", "watch", "spot", "track", "fidelity"]
 _MAGNIFY_SIZES = ((256, 256), (640, 360), (1280, 720), (1920, 1080))
 # Streams a call, and whether the frames lie on the GPU, where that is measured.
 _CPU_CASES = ((1, False),)
@@ -40,7 +40,8 @@ def bench(
         typer.Argument(
             metavar="WHAT",
             help="magnify: arrays; watch: the whole way from a file; all: these two; "
-            "spot: how true the found events are; fidelity: how true the magnification (minutes each).",
+            "spot: how true the found events are; track: how still a face is held; "
+            "fidelity: how true the magnification (minutes each).",
         ),
     ] = "all",
     seconds: Annotated[
@@ -56,14 +57,17 @@ def bench(
         str | None,
         typer.Option(metavar="NAME", help="`magnify` and `fidelity` of this engine only: linear or riesz."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A quarter of what `fidelity` measures.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A quarter of what `track` and `fidelity` measure.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
     """Measure how fast this machine is, or how true its results.
 
-    Magnification alone, and the whole way from a video file to events. `spot` and `fidelity` measure, on
-    made motion that is known exactly, how true the found events and the magnified motion are.
+    Magnification alone, and the whole way from a video file to events. `spot`, `track` and `fidelity`
+    measure, on made motion that is known exactly, how true the found events are, how still a face is held,
+    and how true the magnified motion is.
     """
     from rich.console import Console
 
@@ -88,13 +92,21 @@ def bench(
         detector = open_detector(
             detector_model, notice=lambda text: notes.print(f"note: {text}", markup=False)
         )
-        if what == "spot":
+        if what in ("spot", "track"):
             typer.echo(_PATIENCE, err=True)
+        if what == "track":
+            from .tracking import measure_tracking, tracking_tables
+
+            figures["track"] = measure_tracking(detector, quick=quick)
+            tables = tracking_tables(figures["track"])
+        elif what == "spot":
             figures["spot"] = _bench_spot(detector)
+            tables = [_spot_table(figures["spot"])]
         else:
             figures["watch"] = _bench_watch(source, detector)
+            tables = [_watch_table(figures["watch"])]
         if not as_json:
-            console.print(_spot_table(figures["spot"]) if what == "spot" else _watch_table(figures["watch"]))
+            console.print(*tables, sep="\n")
     if as_json:
         typer.echo(json.dumps(figures))
 

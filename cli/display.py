@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 
-from .summary import describe_event, describe_state, drops, silent, summarize, summary_record
+from .summary import describe_event, describe_faces, describe_state, drops, silent, summarize, summary_record
 
 if TYPE_CHECKING:
     from magnifyme.stream.monitor import Monitor, Observation
@@ -119,7 +119,7 @@ class PlainDisplay(QuietDisplay):
         text = f"{latest.frame.time if latest else 0.0:8.2f} s  {describe_state(monitor)}"
         if latest is not None and not self._silent:
             statistics = monitor.statistics
-            face = f"face {latest.face.track_id}" if latest.face else "no face"
+            face = describe_faces(latest)
             text += (
                 f", {face}, {statistics.current_fps:.1f} fps, latency {latest.latency_ms:.0f} ms, "
                 f"{statistics.dropped_at_source + statistics.dropped_before} dropped"
@@ -181,6 +181,7 @@ class JsonDisplay(QuietDisplay):
             silent_s=round(statistics.silent_s, 1),
             last_error=monitor.source.last_error,
             track=latest.face.track_id if latest and latest.face else None,
+            tracks=[watched.face.track_id for watched in latest.faces] if latest else [],
             motion_px=latest.motion_px if latest else None,
             fps=round(statistics.current_fps, 2),
             latency_ms=round(latest.latency_ms, 2) if latest else None,

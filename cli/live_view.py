@@ -120,9 +120,10 @@ class LiveView(PlainDisplay):
         face = observation.face
         return Text.assemble(
             "face ",
-            (str(face.track_id), "bold"),
-            f" in {width}×{height}, {face.box[2]:.0f} px wide, held to {face.residual_px:.2f} px, "
+            (", ".join(str(watched.face.track_id) for watched in observation.faces), "bold"),
+            f" in {width}×{height}, {face.box[2]:.0f} px wide, held to {face.quality.residual_px:.2f} px, "
             f"detector {face.score:.2f}",
+            (f", {face.quality.flaw}" if face.quality.flaw else "", "yellow"),
         )
 
     def _motion(self, width: int) -> Text:

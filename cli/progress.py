@@ -22,8 +22,8 @@ def progress_bar(doing: str, *, quiet: bool) -> Iterator[tuple[Progress, Notice]
     if not sys.stderr.isatty():
         yield lambda done, total: None, lambda line: typer.echo(f"note: {line}", err=True)
         return
-    from rich.console import Console
     from rich import progress
+    from rich.console import Console
 
     columns = (
         progress.TextColumn("{task.description}"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from magnifyme.stream.events import Event
-    from magnifyme.stream.monitor import Monitor
+    from magnifyme.stream.monitor import Monitor, Observation
 
 DEMO_MODEL = "demo model, trained on made faces: its names say nothing about real people"
 # A stream that gives nothing for so long is called silent.
@@ -29,6 +29,12 @@ def describe_event(event: Event) -> str:
         if event.made_faces:
             text += " (demo model)"
     return f"{text}  {span_ms:.0f} ms, apex {event.apex:.2f} s, {event.intensity_px:.2f} px"
+
+
+def describe_faces(observation: Observation) -> str:
+    """Tell which faces are followed."""
+    numbers = ", ".join(str(watched.face.track_id) for watched in observation.faces)
+    return f"face {numbers}" if numbers else "no face"
 
 
 def silent(monitor: Monitor) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from magnifyme.stream.monitor import Monitor
 
@@ -27,6 +25,5 @@ def warm_up(monitor: Monitor) -> None:
             learned=monitor.learned,
         )
         for frame in source:
-            step = pipeline.step(frame)
-            if step.face is not None and step.magnified is not None:
-                place_back(np.ascontiguousarray(frame.luma), crop=step.face, magnified=step.magnified)
+            for watched in pipeline.step(frame).faces:
+                place_back(frame.luma, crop=watched.face, magnified=watched.magnified)

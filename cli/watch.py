@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,6 +29,7 @@ from .options import (
 if TYPE_CHECKING:
     from magnifyme.stream.events import Event
     from magnifyme.stream.monitor import Monitor, Observation
+    from magnifyme.stream.pipeline import Region
 
     from .display import Display
 
@@ -63,6 +64,12 @@ def watch(
     ] = "auto",
     device: Device = "cpu",
     denoise: Denoise = True,
+    region: Annotated[
+        str, typer.Option(metavar="NAME", help="What is shown magnified: face, or the whole frame.")
+    ] = "face",
+    faces: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Follow so many faces, the largest first.")
+    ] = 1,
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add events to this file: .jsonl, otherwise SQLite."),
@@ -131,6 +138,9 @@ def watch(
             monitor = Monitor(
                 limited,
                 magnification=magnification,
+                # What a user typed: the monitor itself refuses other words.
+                region=cast("Region", region),
+                faces=faces,
                 classifier=classifier,
                 detector=detector,
                 events=store,

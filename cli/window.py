@@ -76,8 +76,8 @@ class Drawing:
         if observation.events:
             self._event = observation.events[-1]
         line = max(1, frame.size[1] // 360)
-        if observation.face is not None:
-            x, y, width, height = (round(value) for value in observation.face.box)
+        for watched in observation.faces:
+            x, y, width, height = (round(value) for value in watched.face.box)
             cv2.rectangle(pair, (x, y), (x + width, y + height), _GREEN, line, cv2.LINE_AA)
         if self._event is not None and frame.time - self._event.offset < _EVENT_SHOWN_S:
             text = self._event.label or self._event.kind

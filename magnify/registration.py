@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .warp import sample_cubic
+from .warp import sample_cubic, sample_inside
 
 _ITERATIONS = 12
 _CONVERGED_PX = 5e-4  # What the next step would still mend is a tenth of that.
@@ -74,16 +74,21 @@ class Template:
         self._points = np.stack([columns, rows, grid[rows, columns], weights[rows, columns]], axis=1).astype(
             np.float32
         )
-        self._light = np.zeros((count, 2), np.float32)
+        self._counts = counts
         self._systems = np.zeros((count, 6, 7), np.float32)
         self._sums = np.zeros((count, 5))
-        # What a part is worth carries over from frame to frame, so that a slow pull is noticed early.
-        self._votes = np.zeros((count, 5))
-        self._votes[:, _COUNTS] = counts
-        self._votes[:, _TRUST] = 1.0
         self._total = np.zeros((4, 5))
-        self._noise = 3.0
         self._weight = float(self._points[:, 3].sum())
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was learned from the last planes: noise, light, and which parts are to be trusted."""
+        self._noise = 3.0
+        self._light = np.zeros((len(self._counts), 2), np.float32)
+        # What a part is worth carries over from frame to frame, so that a slow pull is noticed early.
+        self._votes = np.zeros((len(self._counts), 5))
+        self._votes[:, _COUNTS] = self._counts
+        self._votes[:, _TRUST] = 1.0
 
     def solve(
         self, coefficients: NDArray[np.float32], *, warp: NDArray[np.float64]
@@ -138,7 +143,7 @@ def _accumulate(
     `sums` [parts, 5] gets per part: weight, absolute and squared error, value and squared value.
     """
     right, bottom = coefficients.shape[1] - 1.0, coefficients.shape[0] - 1.0
-    cut = np.float32(limit)
+    flat, cut = coefficients.reshape(-1), np.float32(limit)
     for part in range(starts.shape[0] - 1):
         system = systems[part]
         system[:, :] = 0.0
@@ -147,9 +152,12 @@ def _accumulate(
         for n in range(starts[part], starts[part + 1]):
             x = m[0, 0] * points[n, 0] + m[0, 1] * points[n, 1] + m[0, 2]
             y = m[1, 0] * points[n, 0] + m[1, 1] * points[n, 1] + m[1, 2]
-            if x < 0.0 or y < 0.0 or x > right or y > bottom:
+            if x >= 1.0 and y >= 1.0 and x < right - 1.0 and y < bottom - 1.0:
+                difference = sample_inside(flat, coefficients.shape[1], x, y) - points[n, 2]
+            elif x < 0.0 or y < 0.0 or x > right or y > bottom:
                 continue
-            difference = sample_cubic(coefficients, x, y) - points[n, 2]
+            else:
+                difference = sample_cubic(coefficients, x, y) - points[n, 2]
             error = abs(difference - offset - gain * rows[n, 1])
             weight = points[n, 3]
             weights += weight

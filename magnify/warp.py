@@ -95,24 +95,70 @@ def sample_cubic(coefficients: NDArray[np.float32], x: float, y: float) -> np.fl
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def sample_inside(flat: NDArray[np.float32], width: int, x: float, y: float) -> np.float32:
+    """Sample the spline as `sample_cubic` does, from a plane laid out flat, where no edge is near.
+
+    x and y are at least 1 and at most the last sample's less 2. Without edges it is half as much work.
+    """
+    # 32 bits wide, so that four samples are made at once.
+    column, row = np.int32(x), np.int32(y)
+    wx0, wx1, wx2, wx3 = cubic_weights(np.float32(x - column))
+    wy0, wy1, wy2, wy3 = cubic_weights(np.float32(y - row))
+    a = np.int64((row - 1) * np.int32(width) + column - 1)
+    b = a + width
+    c = b + width
+    d = c + width
+    value: np.float32 = (
+        wy0 * (wx0 * flat[a] + wx1 * flat[a + 1] + wx2 * flat[a + 2] + wx3 * flat[a + 3])
+        + wy1 * (wx0 * flat[b] + wx1 * flat[b + 1] + wx2 * flat[b + 2] + wx3 * flat[b + 3])
+        + wy2 * (wx0 * flat[c] + wx1 * flat[c + 1] + wx2 * flat[c + 2] + wx3 * flat[c + 3])
+        + wy3 * (wx0 * flat[d] + wx1 * flat[d + 1] + wx2 * flat[d + 2] + wx3 * flat[d + 3])
+    )
+    return value
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _row_inside(shape: tuple[int, int], m: NDArray[np.float64], row: int, count: int) -> bool:
+    """Tell whether a row of `count` samples keeps away from the plane's edges."""
+    x, y = m[0, 1] * row + m[0, 2], m[1, 1] * row + m[1, 2]
+    right, down = m[0, 0] * (count - 1), m[1, 0] * (count - 1)
+    across = min(x, x + right) >= 1.0 and max(x, x + right) < shape[1] - 2.0
+    return bool(across and min(y, y + down) >= 1.0 and max(y, y + down) < shape[0] - 2.0)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _sample_affine(
     coefficients: NDArray[np.float32], m: NDArray[np.float64], out: NDArray[np.float32]
 ) -> None:
+    flat, width = coefficients.reshape(-1), coefficients.shape[1]
     for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            x = m[0, 0] * column + m[0, 1] * row + m[0, 2]
-            y = m[1, 0] * column + m[1, 1] * row + m[1, 2]
-            out[row, column] = sample_cubic(coefficients, x, y)
+        x0, y0 = m[0, 1] * row + m[0, 2], m[1, 1] * row + m[1, 2]
+        if _row_inside(coefficients.shape, m, row, out.shape[1]):
+            for column in range(out.shape[1]):
+                x, y = x0 + m[0, 0] * column, y0 + m[1, 0] * column
+                out[row, column] = sample_inside(flat, width, x, y)
+        else:
+            for column in range(out.shape[1]):
+                x, y = x0 + m[0, 0] * column, y0 + m[1, 0] * column
+                out[row, column] = sample_cubic(coefficients, x, y)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _warp_affine(coefficients: NDArray[np.float32], m: NDArray[np.float64], out: NDArray[np.uint8]) -> None:
+    half, top = np.float32(0.5), np.float32(255.0)
+    flat, width = coefficients.reshape(-1), coefficients.shape[1]
     for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            x = m[0, 0] * column + m[0, 1] * row + m[0, 2]
-            y = m[1, 0] * column + m[1, 1] * row + m[1, 2]
-            value = sample_cubic(coefficients, x, y) + np.float32(0.5)
-            out[row, column] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
+        x0, y0 = m[0, 1] * row + m[0, 2], m[1, 1] * row + m[1, 2]
+        if _row_inside(coefficients.shape, m, row, out.shape[1]):
+            for column in range(out.shape[1]):
+                x, y = x0 + m[0, 0] * column, y0 + m[1, 0] * column
+                value = sample_inside(flat, width, x, y) + half
+                out[row, column] = np.uint8(min(max(value, np.float32(0.0)), top))
+        else:
+            for column in range(out.shape[1]):
+                x, y = x0 + m[0, 0] * column, y0 + m[1, 0] * column
+                value = sample_cubic(coefficients, x, y) + half
+                out[row, column] = np.uint8(min(max(value, np.float32(0.0)), top))
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .quality import Quality
 
 CROP_SIZE = 256
 """Side of the registered crop in pixels: a face fills it at 720p from about one metre, and one magnified
@@ -27,8 +29,9 @@ class FaceCrop:
     `CANONICAL_LANDMARKS`. `matrix` [2, 3] takes frame pixels (x, y) to crop pixels. `box` is
     (x, y, width, height) in frame pixels, `score` the detector's, 0 to 1. `track_id` names the face for as
     long as it is followed. `restarted` is true on the first crop of a track, and whenever the crop's
-    geometry jumped: what remembers earlier crops must start anew. `residual_px` is the registration's own
-    error, in frame pixels rms.
+    geometry jumped: what remembers earlier crops must start anew. `renewed` says that pose or light had
+    changed and the face is held by a new look from here on: the crop does not jump. `quality` tells how well
+    the face is seen.
     """
 
     luma: NDArray[np.uint8]
@@ -37,4 +40,5 @@ class FaceCrop:
     score: float
     track_id: int
     restarted: bool = False
-    residual_px: float = 0.0
+    renewed: bool = False
+    quality: Quality = field(default_factory=Quality)

@@ -1,85 +1,59 @@
-"""Find a face and hold it still: detection finds, registration holds.
+"""Find faces and hold them still: detection finds, registration holds.
 
 A detector's box jumps by pixels while the face moves by less than one, and whatever the crop jitters is
 magnified afterwards. So the detector only starts a track and confirms it now and then; the crop's position
 comes from the registration of each frame to a reference picture of the same face, never from frame to
-frame, so that nothing drifts.
+frame, so that nothing drifts. A face that was hidden is known again by its look, and keeps its number.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from magnifyme.magnify.similarity import apply, fit_similarity, rotation_of, scale_of
-from magnifyme.magnify.warp import invert_affine
-
-from .face import CANONICAL_LANDMARKS, CROP_SIZE, FaceCrop
-from .face_plane import cut_face, reduction_for
+from .face import CROP_SIZE, FaceCrop
+from .face_track import Track
 from .frame import Frame
-from .registration import GRID, Reference
+from .lookout import Lookout, Sighting
+from .scene import Box, Change, Scene
 
 if TYPE_CHECKING:
     from magnifyme.models.face_detector import Detection, FaceDetector
 
 # How often a lost face is looked for: just under 0.1 s, or three frames at 30 fps would become four.
 _SEARCH_S = 0.095
-_MISSES = 3  # So many confirmations in a row must fail: a detector overlooks a turned face once.
-_NEAR = 0.5  # A detection this near, in eye distances, is the same face.
-_JERK = 1.0  # No face moves further than this within a frame, in eye distances: it is a cut.
-_LEAST_EYE_DISTANCE_PX = 10.0  # Smaller faces have too little detail to be held to a fraction of a pixel.
-# How much of the picture the reference explains is compared with what it explained at best: noise sets that.
-_LOST_SHARE = 0.5  # Another face or the background is explained less than half as well.
-_STALE_DROP = 0.15  # So much less, and pose or light have changed.
-_STALE_S = 0.3  # For so long: a passing hand or a blurred frame is no new look.
-_STALE_SCALE = 1.2
-_STALE_TURN = math.radians(12.0)
-_ROOM = 0.12  # What is searched around the crop's last place, as a share of its size.
-_LEAST_VISIBLE = 0.6  # Share of the rigid parts that must lie within the frame.
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a face looked like, at which matrix, in a frame thinned by `reduction`."""
-
-    reference: Reference
-    matrix: NDArray[np.float64]
-    reduction: int
-
-
-@dataclass(slots=True)
-class _Track:
-    """One face that is followed: where it is, and what it looked like."""
-
-    number: int
-    matrix: NDArray[np.float64]
-    look: _Look
-    crop_reduction: int
-    box: NDArray[np.float64]  # The detector's box as corners [4, 2] in the crop.
-    score: float
-    confirmed: float
-    restarted: bool = True
-    misses: int = 0
-    best_agreement: float = 0.0
-    doubtful_since: float | None = None
-    residual_px: float = 0.0
+# For so many intervals of confirmation a face must go unseen: a detector overlooks a turned one twice.
+_UNSEEN = 2.5
+_NEAR = 0.5  # A detection this near, in eye distances, is the same face; two tracks this near hold the same.
+_OVERLAP = 1.6  # Heads are wider than this: of two so near, in eye distances, one covers the other.
+# How far a face can have gone, in eye distances: within a frame, and for each second that it was not seen.
+_JERK, _STRIDE = 1.0, 4.0
+_REMEMBERED_S = 2.0  # A missing face is known again for so long: longer than a hand passes before it.
+# Where a missing face is expected, another is not believed at once: it may be the same, half hidden.
+_DOUBT_S = 0.3
 
 
 class FaceTracker:
-    """Follows the largest face of a stream.
+    """Follows the largest faces of a stream, at most `faces` of them.
 
-    `detector` finds faces in BGR pictures. It is asked at the start, when the face is lost, and every
-    `redetect_ms` of stream time to confirm the track. `crop_size` is the side of the crops in pixels.
-    `renewals` counts how often the reference picture was renewed.
+    `detector` finds faces in BGR pictures. It is asked at the start, when a face is lost, and every
+    `redetect_ms` of stream time to confirm the tracks and to find other faces. In the `background` it has a
+    thread of its own, so that no frame waits for it, and `close` ends that thread; otherwise the same frames
+    give the same crops in every run. `crop_size` is the side of the crops in pixels. `change` tells what
+    happened to the whole picture with the last frame.
     """
 
     def __init__(
-        self, detector: FaceDetector, *, redetect_ms: float = 1000.0, crop_size: int = CROP_SIZE
+        self,
+        detector: FaceDetector,
+        *,
+        faces: int = 1,
+        background: bool = False,
+        redetect_ms: float = 1000.0,
+        crop_size: int = CROP_SIZE,
     ) -> None:
+        if faces < 1:
+            raise ValueError(f"faces is {faces}; it must be at least 1: give how many are to be followed")
         if not redetect_ms > 0.0:
             raise ValueError(
                 f"redetect_ms is {redetect_ms}; it must be above 0: give milliseconds, such as 1000"
@@ -88,163 +62,145 @@ class FaceTracker:
             raise ValueError(
                 f"crop_size is {crop_size}; it must be at least 32: give {CROP_SIZE}, for example"
             )
-        self.renewals = 0
-        self._detector = detector
+        self._lookout = Lookout(detector, background=background)
+        self._most = faces
         self._redetect_s = redetect_ms / 1000.0
         self._crop_size = crop_size
-        self._canonical = CANONICAL_LANDMARKS * crop_size - 0.5
-        self._track: _Track | None = None
-        self._tracks = 0
-        self._search_time = -math.inf
+        self._tracks: list[Track] = []
+        self._scene = Scene()
+        self.change: Change = "none"
+        self._boxes: list[Box] = []
+        self._count = 0
+        self._asked_time = -math.inf
         self._stream: tuple[int, tuple[int, int]] | None = None
 
     def reset(self) -> None:
-        """Forget the face and look for one in the next frame."""
-        self._track = None
-        self._search_time = -math.inf
+        """Forget the faces and look for them in the next frame."""
+        self._tracks.clear()
+        self._scene.reset()
+        self._lookout.forget()
+        self._asked_time = -math.inf
 
-    def update(self, frame: Frame) -> FaceCrop | None:
-        """Give the face in `frame` held still, or None while there is none."""
+    def close(self) -> None:
+        """End the detector's thread."""
+        self._lookout.close()
+
+    def update(self, frame: Frame) -> tuple[FaceCrop, ...]:
+        """Give the faces in `frame` held still, in the order in which they were found."""
         stream = (frame.epoch, frame.size)
         if stream != self._stream:
             self.reset()
             self._stream = stream
-        faces: list[Detection] | None = None
-        if self._track is not None:
-            faces = self._follow(frame, self._track)
-            if self._track is not None:
-                return self._crop(frame, self._track)
-        elif abs(frame.time - self._search_time) < _SEARCH_S:
-            return None
-        return self._start(frame, self._detect(frame) if faces is None else faces)
+        change = self.change = self._scene.see(frame.luma, faces=self._boxes)
+        lost = change == "cut"
+        for track in self._tracks:
+            if change != "none":
+                track.restart()
+            if change == "cut":
+                track.lose(time=frame.time)
+                # Another scene has other people: who is there is believed at once.
+                track.doubted_since = -math.inf
+            else:
+                was_there = track.missing_since is None
+                lost |= not track.follow(frame) and was_there
+        self._part_rivals(frame.time)
+        self._ask(frame, at_once=lost)
+        sighting = self._lookout.answer()
+        if sighting is not None:
+            self._use(sighting, frame)
+        self._tracks = [track for track in self._tracks if not self._forgotten(track, frame.time)]
+        crops = [crop for track in self._followed() if (crop := track.crop(frame)) is not None]
+        self._boxes = [crop.box for crop in crops]
+        return tuple(crops)
 
-    def _follow(self, frame: Frame, track: _Track) -> list[Detection] | None:
-        """Move the track to this frame or end it; give what the detector saw if it was asked."""
-        faces = None
-        followed = self._align(frame, track, guess=track.matrix)
-        if not followed:
-            # A jerk may be too fast to follow: a detection nearby tells where to look.
-            faces = self._detect(frame)
-            face = self._nearest(faces, track=track, within=_JERK)
-            if face is not None:
-                guess = fit_similarity(face.landmarks, to=self._canonical)
-                followed = self._align(frame, track, guess=guess)
-        if followed:
-            track.restarted = False
-            self._renew_when_stale(frame, track)
-            if faces is None and abs(frame.time - track.confirmed) >= self._redetect_s:
-                faces = self._detect(frame)
-                followed = self._confirm(track, faces, time=frame.time)
-        if not followed:
-            self._track = None
+    def _followed(self) -> list[Track]:
+        return [track for track in self._tracks if track.missing_since is None]
+
+    def _missing(self) -> list[Track]:
+        return [track for track in self._tracks if track.missing_since is not None]
+
+    def _forgotten(self, track: Track, time: float) -> bool:
+        missing_since = track.missing_since
+        return missing_since is not None and not 0.0 <= time - missing_since <= _REMEMBERED_S
+
+    def _part_rivals(self, time: float) -> None:
+        """Where two tracks hold the same face, leave it to the one whose look fits it better."""
+        by_fit = sorted(self._followed(), key=lambda track: track.agreement, reverse=True)
+        for place, track in enumerate(by_fit):
+            for better in by_fit[:place]:
+                if track.distance(better.landmarks(), matrix=track.matrix) < _NEAR:
+                    track.lose(time=time)
+
+    def _ask(self, frame: Frame, *, at_once: bool) -> None:
+        searching = not self._followed() or self._missing()
+        interval = _SEARCH_S if searching else self._redetect_s
+        due = at_once or abs(frame.time - self._asked_time) >= interval
+        if due and self._lookout.ask(frame):
+            self._asked_time = frame.time
+            for track in self._tracks:
+                track.asked_matrix = track.matrix
+
+    def _use(self, sighting: Sighting, frame: Frame) -> None:
+        """Confirm the faces that are followed, find missing ones again, and begin with new ones."""
+        rest = self._confirm(sighting)
+        for track in self._missing():
+            rest = self._find(track, rest, frame)
+        doubtful = self._doubtful(rest, frame.time)
+        for face in rest:
+            if len(self._followed()) >= self._most:
+                return
+            covered = any(
+                track.distance(face.landmarks, matrix=track.matrix) < _OVERLAP for track in self._followed()
+            )
+            if not covered and all(face is not other for other in doubtful):
+                self._start(face, sighting, frame)
+
+    def _confirm(self, sighting: Sighting) -> list[Detection]:
+        """End tracks that have not been seen for too long; give the faces that belong to none."""
+        rest, time = list(sighting.faces), sighting.frame.time
+        for track in self._followed():
+            off = [track.distance(face.landmarks, matrix=track.asked_matrix) for face in rest]
+            nearest = min(range(len(rest)), key=off.__getitem__, default=None)
+            if nearest is not None and off[nearest] <= _NEAR:
+                track.confirm(rest.pop(nearest), time=time)
+            elif abs(time - track.confirmed) > _UNSEEN * self._redetect_s:
+                self._tracks.remove(track)
+        return rest
+
+    def _find(self, track: Track, faces: list[Detection], frame: Frame) -> list[Detection]:
+        """Look for a missing face among those that were seen; give the others."""
+        if len(self._followed()) >= self._most:
+            return faces
+        near = sorted(
+            (face for face in faces if self._within_reach(track, face, frame.time)),
+            key=lambda face: track.distance(face.landmarks, matrix=track.matrix),
+        )
+        for face in near:
+            if track.find(frame, face):
+                return [other for other in faces if other is not face]
         return faces
 
-    def _align(self, frame: Frame, track: _Track, *, guess: NDArray[np.float64]) -> bool:
-        """Register the frame to the track's reference and move the track; False where that fails."""
-        plane = cut_face(
-            frame.luma, matrix=guess, size=self._crop_size, reduction=track.look.reduction, room=_ROOM
-        )
-        if plane is None:
-            return False
-        found = track.look.reference.align(plane.coefficients, guess=plane.warp(guess))
-        expected = track.best_agreement or 1.0
-        if found.agreement < _LOST_SHARE * expected or found.visible < _LEAST_VISIBLE:
-            return False
-        track.matrix = plane.matrix(found.warp)
-        track.residual_px = found.residual / scale_of(track.matrix)
-        track.best_agreement = max(track.best_agreement, found.agreement)
-        if found.agreement >= track.best_agreement - _STALE_DROP:
-            track.doubtful_since = None
-        elif track.doubtful_since is None:
-            track.doubtful_since = frame.time
-        return True
+    def _within_reach(self, track: Track, face: Detection, time: float) -> bool:
+        missing_since = time if track.missing_since is None else track.missing_since
+        reach = _JERK + _STRIDE * (time - missing_since)
+        return track.distance(face.landmarks, matrix=track.matrix) <= reach
 
-    def _renew_when_stale(self, frame: Frame, track: _Track) -> None:
-        """Take a new reference where pose, size or light have gone too far; the crop does not move."""
-        change = scale_of(track.matrix) / scale_of(track.look.matrix)
-        turn = rotation_of(track.matrix) - rotation_of(track.look.matrix)
-        turn = abs(math.remainder(turn, math.tau))
-        doubtful = track.doubtful_since is not None and frame.time - track.doubtful_since >= _STALE_S
-        if doubtful or turn > _STALE_TURN or not 1.0 / _STALE_SCALE < change < _STALE_SCALE:
-            fresh = self._look(frame, track.matrix, before=track.look.reduction)
-            if fresh is not None:
-                track.look = fresh
-                track.crop_reduction = reduction_for(track.matrix, before=track.crop_reduction)
-                track.best_agreement, track.doubtful_since = 0.0, None
-                self.renewals += 1
+    def _doubtful(self, faces: list[Detection], time: float) -> list[Detection]:
+        """Give those of the faces that may still turn out to be a missing one."""
+        doubtful = []
+        for track in self._missing():
+            near = [face for face in faces if self._within_reach(track, face, time)]
+            if not near:
+                track.doubted_since = None
+            elif track.doubted_since is None:
+                track.doubted_since = time
+            if track.doubted_since is not None and time - track.doubted_since < _DOUBT_S:
+                doubtful += near
+        return doubtful
 
-    def _confirm(self, track: _Track, faces: list[Detection], *, time: float) -> bool:
-        """Compare the track with what the detector sees; False when it has not been seen too often."""
-        face = self._nearest(faces, track=track, within=_NEAR)
-        track.confirmed = time
-        if face is None:
-            track.misses += 1
-        else:
-            track.misses, track.score = 0, face.score
-        return track.misses < _MISSES
-
-    def _start(self, frame: Frame, faces: list[Detection]) -> FaceCrop | None:
-        """Begin a track at the largest face that can be held."""
-        self._search_time = frame.time
-        for face in faces:
-            matrix = fit_similarity(face.landmarks, to=self._canonical)
-            eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
-            if not np.isfinite(matrix).all() or not eyes >= _LEAST_EYE_DISTANCE_PX:
-                continue
-            look = self._look(frame, matrix)
-            if look is None:
-                continue
-            self._tracks += 1
-            x, y, width, height = face.box
-            box = np.array([[x, y], [x + width, y], [x, y + height], [x + width, y + height]])
-            self._track = _Track(
-                number=self._tracks,
-                matrix=matrix,
-                look=look,
-                crop_reduction=reduction_for(matrix),
-                box=apply(matrix, points=box),
-                score=face.score,
-                confirmed=frame.time,
-            )
-            return self._crop(frame, self._track)
-        return None
-
-    def _crop(self, frame: Frame, track: _Track) -> FaceCrop | None:
-        plane = cut_face(
-            frame.luma, matrix=track.matrix, size=self._crop_size, reduction=track.crop_reduction
-        )
-        if plane is None:
-            return None
-        corners = apply(invert_affine(track.matrix), points=track.box)
-        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-        return FaceCrop(
-            luma=plane.crop(track.matrix, size=self._crop_size),
-            matrix=track.matrix,
-            box=(float(left), float(top), float(right - left), float(bottom - top)),
-            score=track.score,
-            track_id=track.number,
-            restarted=track.restarted,
-            residual_px=track.residual_px,
-        )
-
-    def _look(self, frame: Frame, matrix: NDArray[np.float64], *, before: int | None = None) -> _Look | None:
-        """Remember the face as `matrix` finds it in the frame; None where that is outside of it."""
-        reduction = reduction_for(matrix, step=self._crop_size / GRID, before=before)
-        plane = cut_face(frame.luma, matrix=matrix, size=self._crop_size, reduction=reduction)
-        if plane is None:
-            return None
-        warp = plane.warp(matrix)
-        return _Look(Reference(plane.coefficients, warp=warp, crop_size=self._crop_size), matrix, reduction)
-
-    def _detect(self, frame: Frame) -> list[Detection]:
-        if min(frame.size) < 2.0 * _LEAST_EYE_DISTANCE_PX:
-            return []
-        return self._detector.detect(frame.bgr())
-
-    def _nearest(self, faces: list[Detection], *, track: _Track, within: float) -> Detection | None:
-        """Give the face whose landmarks lie nearest to the track's, at most `within` eye distances away."""
-        expected = apply(invert_affine(track.matrix), points=self._canonical)
-        limit = within * float(np.linalg.norm(expected[1] - expected[0]))
-        distances = [float(np.sqrt(((f.landmarks - expected) ** 2).sum(axis=1).mean())) for f in faces]
-        nearest = min(range(len(faces)), key=distances.__getitem__, default=None)
-        return None if nearest is None or not distances[nearest] <= limit else faces[nearest]
+    def _start(self, face: Detection, sighting: Sighting, frame: Frame) -> None:
+        """Begin a track where a face was seen, and bring it to this frame."""
+        track = Track.start(sighting.frame, face, number=self._count + 1, crop_size=self._crop_size)
+        if track is not None and (frame is sighting.frame or track.follow(frame)):
+            self._count += 1
+            self._tracks.append(track)

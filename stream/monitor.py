@@ -19,10 +19,12 @@ from .closing import Closing
 from .compose import place_back
 from .events import Event, EventStore
 from .face import CROP_SIZE, FaceCrop
+from .face_watch import Marked, WatchedFace
 from .frame import Frame
 from .handoff import Handoff
 from .magnification import Magnification
-from .pipeline import FacePipeline, Marked, Step
+from .pipeline import FacePipeline, Region, Step
+from .quality import ADVICE
 from .recorder import Recorder
 from .source import Source, open_source
 from .statistics import Statistics
@@ -38,6 +40,11 @@ _WAITING_INTERVALS = 16
 _TOO_SLOW_FOR_RIESZ = (
     "this machine is too slow to magnify with riesz: linear shows the motion, which suits small factors only"
 )
+_LARGE_FRAME = (1920, 1080)
+# A flaw that passes sooner is not worth a word.
+_FLAW_S = 1.0
+# A rise lasts about 150 ms: below this rate it is less than three pictures.
+_SLOW_FPS = 20.0
 # Until a source without a nominal rate has shown its own.
 ASSUMED_FPS = 30.0
 
@@ -46,25 +53,49 @@ ASSUMED_FPS = 30.0
 class Observation:
     """What is known after one frame.
 
-    `face` and `magnified` (uint8 [S, S], the magnified crop) are None while no face is followed.
-    `motion_px` is the strongest regional motion now, in pixels of the crop; `active` says that an
-    expression is under way. `events` are those that became known since the last observation.
-    `latency_ms` is the time since the frame's arrival.
+    `faces` are those that are followed, in the order in which they were found. `events` are those that became
+    known since the last observation. `latency_ms` is the time since the frame's arrival. `whole` is the
+    whole frame's luma magnified, uint8 [H, W], where that is wanted.
     """
 
     frame: Frame
-    face: FaceCrop | None
-    magnified: NDArray[np.uint8] | None
-    motion_px: float
-    active: bool
+    faces: tuple[WatchedFace, ...]
     events: tuple[Event, ...]
     latency_ms: float
+    whole: NDArray[np.uint8] | None = None
+
+    @property
+    def face(self) -> FaceCrop | None:
+        """The first face, None while there is none."""
+        return self.faces[0].face if self.faces else None
+
+    @property
+    def magnified(self) -> NDArray[np.uint8] | None:
+        """The first face's crop magnified, uint8 [S, S], None while there is none."""
+        return self.faces[0].magnified if self.faces else None
+
+    @property
+    def motion_px(self) -> float:
+        """The strongest regional motion of any face now, in pixels of its crop."""
+        return max((watched.motion_px for watched in self.faces), default=0.0)
+
+    @property
+    def active(self) -> bool:
+        """Whether an expression is under way on any face."""
+        return any(watched.active for watched in self.faces)
 
     def magnified_luma(self) -> NDArray[np.uint8]:
-        """Put the magnified face back into the frame's luma [H, W]; without a face, the luma itself."""
-        if self.face is None or self.magnified is None:
-            return self.frame.luma
-        return place_back(self.frame.luma, crop=self.face, magnified=self.magnified)
+        """Give the frame's luma [H, W] with what is magnified in it: the faces, or all of it.
+
+        Without a face it is the luma itself.
+        """
+        if self.whole is not None:
+            return self.whole
+        luma = self.frame.luma
+        for watched in self.faces:
+            out = None if luma is self.frame.luma else luma
+            luma = place_back(luma, crop=watched.face, magnified=watched.magnified, out=out)
+        return luma
 
 
 class Monitor(Closing):
@@ -72,9 +103,10 @@ class Monitor(Closing):
 
     `source` is a `Source`, or what `open_source` takes. `magnification` is what is shown, by default riesz
     where this machine keeps up with it, which it tries first; the classifier gets what it was trained on.
-    `classifier` names expressions, by default the demo model of the package. `detector` finds faces, by
-    default the best that can be had. Events are added to `events` as they become known, the pictures written
-    to `recorder`; the monitor closes neither.
+    `region` is what is shown magnified: the "face" or the whole "frame". At most `faces` are followed, the
+    largest first. `classifier` names expressions, by default the demo model of the package. `detector` finds
+    faces, by default the best that can be had. Events are added to `events` as they become known, pictures
+    are written to `recorder`; the monitor closes neither.
     `learned` is the magnification that the classifier gets, None where the stream is too slow for it.
     `warnings` are for people, one line each; more may come while it runs.
 
@@ -90,6 +122,8 @@ class Monitor(Closing):
         source: Source | str | int | Path,
         *,
         magnification: Magnification | None = None,
+        region: Region = "face",
+        faces: int = 1,
         classifier: Classifier | None = None,
         detector: FaceDetector | None = None,
         events: EventStore | None = None,
@@ -108,7 +142,9 @@ class Monitor(Closing):
         self._threads: list[threading.Thread] = []
         try:
             wanted = magnification or Magnification(method="auto")
-            self.magnification = wanted.settled(fps=fps, size=(CROP_SIZE, CROP_SIZE))
+            # A frame's size is known when the first one comes; full HD is what most cameras send at most.
+            size = (CROP_SIZE, CROP_SIZE) if region == "face" else _LARGE_FRAME
+            self.magnification = wanted.settled(fps=fps, size=size)
             if wanted.method == "auto" and self.magnification.method == "linear":
                 self._warnings.append(_TOO_SLOW_FOR_RIESZ)
             learned = Magnification.learned(self.classifier.recipe, device=self.magnification.device)
@@ -118,6 +154,9 @@ class Monitor(Closing):
                 fps=fps,
                 shown=self.magnification,
                 learned=self.learned,
+                region=region,
+                faces=faces,
+                background=source.live,
                 statistics=self.statistics,
             )
         except BaseException:
@@ -132,6 +171,7 @@ class Monitor(Closing):
         self._found: list[Event] = []
         self._found_lock = threading.Lock()
         self._last: Observation | None = None
+        self._flaws: dict[str, float] = {}
         self._error: BaseException | None = None
         self._run_start = ""
 
@@ -147,7 +187,12 @@ class Monitor(Closing):
             f"the model needs more than {2 * self.classifier.recipe.band_hz[1]:g} frames a second to name "
             "expressions: events stay unnamed"
         )
-        return [*self._warnings, *self.source.warnings, *([] if self.names else [unnamed])]
+        slow = (
+            f"camera too slow: at {self.pipeline.fps:.0f} frames a second short expressions are missed; 30 "
+            "or more are needed"
+        )
+        told = [unnamed] if not self.names else [slow] if self.pipeline.fps < _SLOW_FPS else []
+        return [*self._warnings, *self.source.warnings, *told]
 
     def __iter__(self) -> Iterator[Observation]:
         """Run until the source ends or `stop` is called; everything read by then is still delivered."""
@@ -234,26 +279,26 @@ class Monitor(Closing):
             for frame in self._frames:
                 step = self.pipeline.step(frame)
                 self.statistics.count_processed()
-                self.statistics.with_face += step.face is not None
+                self.statistics.with_face += bool(step.faces)
+                self._note_flaws(step, time=frame.time)
                 self._mark(step.marked)
-                self._hand_out(self._observe(frame, step))
+                self._hand_out(Observation(frame, step.faces, self._take_events(), 0.0, step.whole))
             self._mark(self.pipeline.finish())
         finally:
+            self.pipeline.close()
             self._intervals.close()
             self._recordings.close()
             # The classifier may still be at work on the last interval.
             self._observations.close()
 
-    def _observe(self, frame: Frame, step: Step) -> Observation:
-        return Observation(
-            frame=frame,
-            face=step.face,
-            magnified=step.magnified,
-            motion_px=step.motion_px,
-            active=step.active,
-            events=self._take_events(),
-            latency_ms=0.0,
-        )
+    def _note_flaws(self, step: Step, *, time: float) -> None:
+        """Warn once of what keeps a face from being watched, if it lasts."""
+        flaws = {watched.face.quality.flaw for watched in step.faces}
+        self._flaws = {flaw: self._flaws.get(flaw, time) for flaw in flaws if flaw is not None}
+        for flaw, since in self._flaws.items():
+            warning = f"{flaw}: {ADVICE[flaw]}; nothing is spotted meanwhile"
+            if time - since >= _FLAW_S and warning not in self._warnings:
+                self._warnings.append(warning)
 
     def _hand_out(self, observation: Observation) -> None:
         if self._recorder is not None:

@@ -65,6 +65,11 @@ class Reference:
         one = np.zeros((size, size), np.int64)
         self._coarse = Template(smooth, labels=one, weights=whole_face(size), counts=np.ones(1))
 
+    def forget(self) -> None:
+        """Forget what the last planes taught: they showed something else."""
+        self._fine.forget()
+        self._coarse.forget()
+
     def align(self, coefficients: NDArray[np.float32], *, guess: NDArray[np.float64]) -> Alignment:
         """Find the face in a plane's spline coefficients, near where `guess` [2, 3] puts the crop."""
         warp = compose(guess, inner=self._to_crop)

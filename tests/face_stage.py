@@ -87,7 +87,8 @@ class Stage:
     def give(self, luma: NDArray[np.uint8], *, epoch: int = 0) -> FaceCrop | None:
         """Let the tracker see a picture."""
         self.shown += 1
-        return self.tracker.update(frame_from_array(luma, time=self.shown / self._fps, epoch=epoch))
+        crops = self.tracker.update(frame_from_array(luma, time=self.shown / self._fps, epoch=epoch))
+        return crops[0] if crops else None
 
     def held(self, crop: FaceCrop | None, pose: Matrix) -> Matrix:
         """Tell where the crop shows the face's landmarks [5, 2]."""

@@ -55,6 +55,7 @@ BAD_INPUT = {
     "folder without a rate": (["watch", "{folder}"], "--fps"),
     "factor below zero": (["watch", "synthetic", "--factor", "-1"], "-1"),
     "factor out of range": (["watch", "synthetic", "--factor", "1e9"], "factor"),
+    "no such region": (["watch", "synthetic", "--region", "head"], "'head'"),
     "no such engine": (["bench", "fidelity", "--method", "magic"], "'magic'"),
     "no duration": (["watch", "synthetic", "--duration", "0"], "--duration"),
     "band upside down": (["watch", "synthetic", "--band", "5", "1"], "band"),

@@ -148,7 +148,7 @@ def test_the_live_view_shows_face_motion_and_events(monitor: Monitor) -> None:
 def test_the_live_view_before_the_first_frame_and_without_a_face(monitor: Monitor) -> None:
     assert "waiting for the first frame" in drawn(LiveView(), monitor)
     seen = observed(time=0.0)
-    faceless = Observation(seen.frame, None, None, 0.0, False, (), 1.0)
+    faceless = Observation(seen.frame, (), (), 1.0)
     text = drawn(view_of(faceless, monitor=monitor), monitor)
     assert "no face in 200×160" in text
     assert "no events yet" in text

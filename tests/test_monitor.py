@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from magnifyme.cli.warm import warm_up
@@ -352,3 +353,43 @@ def test_a_monitor_runs_once(frames: list[Frame]) -> None:
     assert len(list(monitor)) == 3
     with pytest.raises(RuntimeError, match="runs once"):
         next(iter(monitor))
+
+
+def test_two_faces_are_watched_at_once() -> None:
+    """Each face has its own clip and events, and both are larger in the picture that is shown."""
+    left, right = (list(made(seed=seed)) for seed in (5, 6))
+
+    def side_by_side(one: Frame, other: Frame) -> Frame:
+        return replace(one, luma=np.hstack([one.luma, other.luma]), picture=None)
+
+    frames = list(map(side_by_side, left, right))
+    monitor = Monitor(Recorded(frames), faces=2, detector=HaarCascade())
+    observations = list(monitor)
+    events = [event for observation in observations for event in observation.events]
+    for track in (1, 2):
+        own = [event for event in events if event.track == track and event.kind != "blink"]
+        assert len(match(own, true=PUT_IN)) == len(PUT_IN) == len(own)
+    last = observations[-1]
+    assert [watched.face.track_id for watched in last.faces] == [1, 2]
+    changed = last.magnified_luma() != last.frame.luma
+    assert changed[:, :640].any()
+    assert changed[:, 640:].any()
+
+
+def test_a_region_is_what_is_shown_and_not_what_is_named(frames: list[Frame]) -> None:
+    """`--region frame` shows the background move, too; `--region face` leaves it alone, to the bit."""
+    wall = np.hypot(*np.meshgrid(np.arange(640.0), np.arange(480.0)))
+    flicker = [replace(frame, luma=frame.luma.copy(), picture=None) for frame in frames[:160]]
+    for number, frame in enumerate(flicker):
+        frame.luma[:60, :60] = (128 + 60 * np.sin(wall[:60, :60] / 6.0 + 0.05 * np.sin(number / 2.0))).round()
+    named, strayed = {}, {}
+    for region in ("face", "frame"):
+        monitor = Monitor(Recorded(flicker), region=region, detector=HaarCascade())
+        seen = list(monitor)
+        named[region] = [(event.label, event.onset) for each in seen for event in each.events]
+        change = seen[-1].magnified_luma().astype(int) - seen[-1].frame.luma
+        strayed[region] = (np.abs(change[:50, :50]).max() > 2, np.abs(change[200:300, 280:360]).max() > 2)
+    assert named["face"] == named["frame"] != []
+    assert strayed == {"face": (False, True), "frame": (True, True)}
+    with pytest.raises(MagnifyError, match="region is 'head'"):
+        Monitor(Recorded(frames), region="head", detector=HaarCascade())  # type: ignore[arg-type]

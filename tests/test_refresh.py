@@ -28,8 +28,7 @@ def frames() -> list[Frame]:
 def refreshed(frames: list[Frame]) -> Iterator[tuple[float, bool]]:
     tracker, refresh = FaceTracker(HaarCascade()), Refresh()
     for frame in frames:
-        crop = tracker.update(frame)
-        assert crop is not None
+        (crop,) = tracker.update(frame)
         yield frame.time, refresh.seen(crop.luma, time=frame.time)
 
 

@@ -10,6 +10,7 @@ from magnifyme.cli import window
 from magnifyme.cli.window import Drawing, Window
 from magnifyme.stream.events import Event
 from magnifyme.stream.face import FaceCrop
+from magnifyme.stream.face_watch import WatchedFace
 from magnifyme.stream.frame import frame_from_array
 from magnifyme.stream.monitor import Observation
 
@@ -20,7 +21,7 @@ def observed(*, time: float, events: tuple[Event, ...] = ()) -> Observation:
     matrix = np.array([[2.56, 0.0, -128.0], [0.0, 2.56, -76.8]])  # the crop is the square at (50, 30)
     face = FaceCrop(crop, matrix, (60.0, 40.0, 80.0, 80.0), 0.9, 1)
     frame = frame_from_array(np.full((160, 200), 100, np.uint8), time=time)
-    return Observation(frame, face, crop + np.uint8(20), 0.5, False, events, 1.0)
+    return Observation(frame, (WatchedFace(face, crop + np.uint8(20), 0.5, False),), events, 1.0)
 
 
 def event(label: str | None) -> Event:

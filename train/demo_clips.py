@@ -210,9 +210,10 @@ class _KnownWay:
         for number in range(first, last + 1):
             frame = self._source.frame(number)
             self._detector.at = frame.time
-            face = self._tracker.update(frame)
-            if face is None or (face.restarted and number > first):
+            faces = self._tracker.update(frame)
+            if not faces or (faces[0].restarted and number > first):
                 return None
+            (face,) = faces
             magnified = self._magnifier(face.luma, time=frame.time)
             if number >= keep_from:
                 crops[number] = magnified
