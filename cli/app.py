@@ -79,9 +79,10 @@ def _register() -> None:
     from .demo import demo
     from .doctor import doctor
     from .magnify import magnify
+    from .spot import spot
     from .watch import watch
 
-    commands: tuple[Callable[..., Any], ...] = (watch, magnify, bench, doctor, demo)
+    commands: tuple[Callable[..., Any], ...] = (watch, magnify, spot, bench, doctor, demo)
     for command in commands:
         app.command()(command)
 

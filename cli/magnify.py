@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +9,7 @@ import typer
 
 from .interrupt import ends_in_order
 from .options import DEFAULT_BAND_HZ, DEFAULT_FACTOR, Band, Device, Method, Overwrite, Quiet
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from magnifyme.stream.picture_tree import TreeDone
@@ -73,7 +71,8 @@ def magnify(
     from magnifyme.stream.errors import StoreError
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.picture_tree import holds_clips, is_tree, magnify_tree
-    from magnifyme.stream.preview import check_preview, write_preview
+    from magnifyme.stream.preview import write_preview
+    from magnifyme.stream.sheet import check_sheet
     from magnifyme.stream.transcode import transcode
     from magnifyme.stream.whole import refuse_existing
 
@@ -83,12 +82,12 @@ def magnify(
     if preview is not None:
         if in_tree:
             raise StoreError("--preview shows one film or folder of pictures: name one, and one --factor")
-        check_preview(preview)
+        check_sheet(preview)
         refuse_existing(preview, overwrite=overwrite)
 
     done: Transcoded | None = None
     try:
-        with _display(quiet=quiet) as (progress, notice):
+        with progress_bar("magnifying", quiet=quiet) as (progress, notice):
             if in_tree:
                 tree = magnify_tree(
                     source,
@@ -133,24 +132,3 @@ def magnify(
 def _describe_tree(done: TreeDone, *, target: Path) -> str:
     text = f"{done.clips} clips, {done.pictures} pictures in {done.seconds:.1f} s, written to {target}"
     return f"{text}; {done.skipped} were there already" if done.skipped else text
-
-
-@contextmanager
-def _display(*, quiet: bool) -> Iterator[tuple[Callable[[int, int | None], None], Callable[[str], None]]]:
-    """Give what shows progress and what shows a notice: a bar in a terminal, lines elsewhere."""
-    if quiet:
-        yield lambda done, total: None, lambda line: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda done, total: None, lambda line: typer.echo(f"note: {line}", err=True)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("left"), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("preparing", total=None)
-        yield (
-            lambda done, total: bar.update(task, completed=done, total=total, description="magnifying"),
-            lambda line: bar.console.print(f"note: {line}", markup=False, highlight=False),
-        )

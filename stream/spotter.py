@@ -64,7 +64,9 @@ class Interval:
 
     `intensity_px` is its largest displacement in pixels of the crop, over `regions`, the parts that moved
     (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond, and "blink"
-    where the lids alone moved, for however long.
+    where the lids alone moved, for however long. `motion` is where each of `regions` was at the apex, from
+    rest: (x, y) in pixels of the crop, to the right and down, the mean over the region. A lid's says how far
+    it seemed to go, and little of how far it went.
     """
 
     onset: float
@@ -73,13 +75,15 @@ class Interval:
     intensity_px: float
     kind: Kind
     regions: tuple[str, ...]
+    motion: tuple[tuple[float, float], ...] = ()
 
 
 class Spotter:
     """Watch one registered face and report its expressions shortly after they have ended.
 
     Feed every crop with `update`; times grow, by any step. An expression is known about 150 ms after it has
-    faded. `motion_px` is the strongest displacement from rest in the newest crop, in pixels of the crop.
+    faded. `displacement` float64 [len(REGIONS), 2] is how far each region is from rest in the newest crop, in
+    pixels of the crop, NaN until rest is known; `motion_px` is the length of the largest, 0 until then.
     """
 
     def __init__(self) -> None:
@@ -93,6 +97,7 @@ class Spotter:
 
     def reset(self) -> None:
         """Forget everything: another face, or another time."""
+        self.displacement: Float64Array = np.full((len(REGIONS), 2), np.nan)
         self.motion_px = 0.0
         self._motion.reset()
         self._refresh = Refresh()
@@ -116,7 +121,8 @@ class Spotter:
         motion = self._motion.measure(crop.luma, time=time, quiet=self._quiet)
         refreshed = self._refresh.seen(crop.luma, time=time)
         if self._rest.ready:
-            self.motion_px = float(_lengths(motion.regions - self._rest.centre).max())
+            self.displacement = motion.regions - self._rest.centre
+            self.motion_px = float(_lengths(self.displacement).max())
         moment = Moment(time, motion.regions, motion.patches, motion.unexplained, refreshed)
         for smoothed in self._smoother.push(moment):
             found += self._take(smoothed)
@@ -250,8 +256,10 @@ class Spotter:
         kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
         if EYES[chosen].all():
             kind = "blink"
-        names = [REGIONS[k] for k in np.argsort(-excursion.ratio) if chosen[k]]
-        intensity = self._intensity(moments, apex=apex, onset=onset, chosen=chosen)
+        strongest_first = [k for k in np.argsort(-excursion.ratio) if chosen[k]]
+        regions, patches = _from_rest_to_apex(moments, onset=onset, apex=apex)
+        belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
+        intensity = _PEAK_GAIN * float((_lengths(patches) * belongs).max())
         # Lids are as fast as a key frame, and far too large to be taken for one.
         if kind != "blink" and (
             intensity < _FLOOR_PX
@@ -259,19 +267,15 @@ class Spotter:
             or _jumps(moments, level=level, onset=onset, offset=offset)
         ):
             return None
-        return Interval(onset, apex, offset, intensity, kind, tuple(names))
-
-    def _intensity(
-        self, moments: list[Moment], *, apex: float, onset: float, chosen: NDArray[np.bool_]
-    ) -> float:
-        """Measure the largest displacement of any patch of the `chosen` regions, from rest to apex."""
-        # At few frames a second the apex, which is read between them, may have none so near.
-        nearest = min(moments, key=lambda m: abs(m.time - apex))
-        top = [m.patches for m in moments if abs(m.time - apex) <= SMOOTH_S] or [nearest.patches]
-        rest = [m.patches for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0].patches]
-        moved = _lengths(np.mean(top, axis=0) - np.mean(rest, axis=0))
-        belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
-        return _PEAK_GAIN * float((moved * belongs).max())
+        return Interval(
+            onset,
+            apex,
+            offset,
+            intensity,
+            kind,
+            tuple(REGIONS[k] for k in strongest_first),
+            tuple((float(regions[k, 0]), float(regions[k, 1])) for k in strongest_first),
+        )
 
 
 def _time_of(moment: Moment) -> float:
@@ -280,6 +284,19 @@ def _time_of(moment: Moment) -> float:
 
 def _lengths(vectors: Float64Array) -> Float64Array:
     return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
+
+
+def _from_rest_to_apex(
+    moments: list[Moment], *, onset: float, apex: float
+) -> tuple[Float64Array, Float64Array]:
+    """Measure how far regions [R, 2] and patches [P, 2] went from just before the onset to the apex."""
+    # At few frames a second the apex, which is read between them, may have none so near.
+    nearest = min(moments, key=lambda m: abs(m.time - apex))
+    top = [m for m in moments if abs(m.time - apex) <= SMOOTH_S] or [nearest]
+    rest = [m for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0]]
+    regions = np.mean([m.regions for m in top], axis=0) - np.mean([m.regions for m in rest], axis=0)
+    patches = np.mean([m.patches for m in top], axis=0) - np.mean([m.patches for m in rest], axis=0)
+    return regions, patches
 
 
 def _jumps(moments: list[Moment], *, level: Float64Array, onset: float, offset: float) -> bool:
