@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from .errors import NotAVideo
 from .frame import Frame
-from .source import open_source
 from .sheet import check_sheet, write_sheet
+from .source import open_source
 
 Picture = NDArray[np.uint8]
 
