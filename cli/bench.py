@@ -87,11 +87,16 @@ def bench(
         )
         if what == "spot":
             typer.echo(_PATIENCE, err=True)
+            from .spotting import amplitude_table, measure_amplitudes
+
             figures["spot"] = _bench_spot(detector)
+            figures["spot_amplitudes"] = measure_amplitudes(detector)
         else:
             figures["watch"] = _bench_watch(source, detector)
         if not as_json:
             console.print(_spot_table(figures["spot"]) if what == "spot" else _watch_table(figures["watch"]))
+            if what == "spot":
+                console.print(amplitude_table(figures["spot_amplitudes"]))
     if as_json:
         typer.echo(json.dumps(figures))
 

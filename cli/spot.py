@@ -159,7 +159,9 @@ def _table(spotted: Spotted) -> Table:
         table.add_column(name, justify="right")
     table.add_column("kind")
     table.add_column("px", justify="right")
+    table.add_column("sure", justify="right")
     table.add_column("what moved")
+    table.add_column("may be")
     if named:
         table.add_column("name")
     for found in spotted.found:
@@ -171,7 +173,9 @@ def _table(spotted: Spotted) -> Table:
             " ".join(map(str, found.frames)),
             Text(interval.kind, _STYLES[interval.kind]),
             f"{interval.intensity_px:.2f}",
+            "" if interval.confidence is None else f"{interval.confidence:.2f}",
             _moved(interval.regions, interval.motion) if interval.kind != "blink" else "lids",
+            " ".join(f"AU{unit}" for unit in interval.action_units),
         ]
         if named:
             label = prediction and f"{prediction.label} {prediction.probabilities[prediction.label]:.2f}"

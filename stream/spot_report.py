@@ -39,13 +39,15 @@ def write_csv(path: Path, spotted: Spotted) -> None:
             motion = record.pop("motion")
             record["regions"] = _BETWEEN.join(motion)
             record["dx_px"] = _BETWEEN.join(f"{x:g}" for x, _ in motion.values())
+            record["action_units"] = _BETWEEN.join(map(str, record["action_units"]))
             record["dy_px"] = _BETWEEN.join(f"{y:g}" for _, y in motion.values())
             writer.writerow(["" if record[name] is None else record[name] for name in _HEADER])
 
 
 _HEADER = (
     *("onset", "apex", "offset", "onset_frame", "apex_frame", "offset_frame"),
-    *("kind", "track", "intensity_px", "regions", "dx_px", "dy_px", "label", "probability"),
+    *("kind", "track", "intensity_px", "regions", "dx_px", "dy_px"),
+    *("action_units", "confidence", "label", "probability"),
 )
 
 
@@ -66,6 +68,8 @@ def _record(found: Found) -> dict[str, Any]:
             region: [round(x, 3), round(y, 3)]
             for region, (x, y) in zip(interval.regions, interval.motion, strict=True)
         },
+        "action_units": list(interval.action_units),
+        "confidence": None if interval.confidence is None else round(interval.confidence, 3),
         "label": prediction.label if prediction else None,
         "probability": round(prediction.probabilities[prediction.label], 4) if prediction else None,
     }

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .action_units import action_units
 from .excursion import LONGEST_S, PART, Excursion, Watch
 from .face import FaceCrop
 from .motion import REGIONS, RegionalMotion
@@ -41,6 +42,12 @@ _LID_SHARE = np.array(
     [{"brow": 0.5, "eye": 0.0, "nose": 0.06, "cheek": 0.06}.get(n.split("_")[0], 0.02) for n in REGIONS]
 )
 _NEAR_LIDS = _LID_SHARE > 0.05
+# The mouth speaks where it alone moves, and opens further than this: made jaws go 2.3 px then, and in words
+# mostly 3 and more. One that moves on so soon after speaks, too.
+_MOUTH = np.array([n.split("_")[0] in ("mouth", "upper", "lower", "chin", "cheek") for n in REGIONS])
+_OPENS = np.array([n in ("lower_lip", "chin") for n in REGIONS])
+_OPEN_PX = 1.25
+_SYLLABLES_S = 0.3
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 # In standard deviations: of compressed streams the length of the noise passes five once a minute.
 _NOISE_FACTOR = 6.0
@@ -63,8 +70,8 @@ class Interval:
     """One movement of the face: when it began, peaked and ended, in seconds of stream time.
 
     `intensity_px` is its largest displacement in pixels of the crop, over `regions`, the parts that moved
-    (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond, and "blink"
-    where the lids alone moved, for however long. `motion` is where each of `regions` was at the apex, from
+    (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond and where the
+    mouth moves as it does in speech, and "blink" where the lids alone moved, for however long. `motion` is where each of `regions` was at the apex, from
     rest: (x, y) in pixels of the crop, to the right and down, the mean over the region. A lid's says how far
     it seemed to go, and little of how far it went.
     """
@@ -76,6 +83,12 @@ class Interval:
     kind: Kind
     regions: tuple[str, ...]
     motion: tuple[tuple[float, float], ...] = ()
+    confidence: float | None = None
+
+    @property
+    def action_units(self) -> tuple[int, ...]:
+        """Numbers of the action units that it may be, likeliest first: see `action_units.py`."""
+        return action_units(self.regions, motion=self.motion)
 
 
 class Spotter:
@@ -105,6 +118,7 @@ class Spotter:
         self._noise = Noise()
         self._moments: list[Moment] = []
         self._last_time: float | None = None
+        self._spoke_until = -math.inf
         self._forget_rest()
 
     def update(self, crop: FaceCrop, *, time: float) -> list[Interval]:
@@ -170,7 +184,7 @@ class Spotter:
         away = moment.regions - self._rest.centre
         moved = _lengths(away)
         # A reference made of shut lids would make a blink of open ones, which never ends.
-        self._shut = not self._noise.ready and self._travelled(moment, moved=moved)[EYES].max() >= _SHUT_PX
+        self._shut = not self._noise.ready and self._travelled(moment)[EYES].max() >= _SHUT_PX
         if not self._noise.ready:
             self._noise.add(moment.time, moved=moved)
             self._rest.add(moment)
@@ -178,7 +192,7 @@ class Spotter:
         return self._follow(moment, away=away, moved=moved)
 
     def _follow(self, moment: Moment, *, away: Float64Array, moved: Float64Array) -> list[Interval]:
-        travelled = self._travelled(moment, moved=moved)
+        travelled = np.where(EYES, self._travelled(moment), moved)
         drag = _LID_SHARE * float(travelled[EYES].max())
         threshold = np.maximum(_FLOOR_PX, _NOISE_FACTOR * self._noise.sigma)
         ratio = np.maximum(moved - drag, 0.0) / threshold
@@ -203,10 +217,13 @@ class Spotter:
                 self._settle_until = moment.time + _SETTLE_S
         return found
 
-    def _travelled(self, moment: Moment, *, moved: Float64Array) -> Float64Array:
-        # One step cannot follow a closing lid over ten pixels; how far it went shows in what is unexplained.
+    def _travelled(self, moment: Moment) -> Float64Array:
+        """Tell how far the regions [R] are from rest, also if that is too far for `RegionalMotion`.
+
+        One step cannot follow a closing lid over ten pixels: how far it went shows in what is unexplained.
+        """
         excess = np.maximum(moment.unexplained - self._rest.unexplained, 0.0)
-        return np.where(EYES, np.sqrt(moved**2 + excess), moved)
+        return np.sqrt(_lengths(moment.regions - self._rest.centre) ** 2 + excess)
 
     def _judge(self, *, face: Excursion | None, eyes: Excursion | None) -> list[Interval]:
         """Say what the excursions that have just ended are worth."""
@@ -256,6 +273,10 @@ class Spotter:
         kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
         if EYES[chosen].all():
             kind = "blink"
+        elif _MOUTH[chosen].all() and self._speaks(
+            moments, kind=kind, chosen=chosen, onset=onset, offset=offset
+        ):
+            kind = "macro"
         strongest_first = [k for k in np.argsort(-excursion.ratio) if chosen[k]]
         regions, patches = _from_rest_to_apex(moments, onset=onset, apex=apex)
         belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
@@ -276,6 +297,17 @@ class Spotter:
             tuple(REGIONS[k] for k in strongest_first),
             tuple((float(regions[k, 0]), float(regions[k, 1])) for k in strongest_first),
         )
+
+    def _speaks(
+        self, moments: list[Moment], *, kind: Kind, chosen: NDArray[np.bool_], onset: float, offset: float
+    ) -> bool:
+        """Tell whether a mouth that moves from `onset` to `offset` does so as in speech, and remember it."""
+        inside = [m for m in moments if onset <= m.time <= offset]
+        opens = any(self._travelled(moment)[_OPENS].max() >= _OPEN_PX for moment in inside)
+        speaks = opens or onset - self._spoke_until <= _SYLLABLES_S
+        if speaks or (kind == "macro" and _OPENS[chosen].any()):
+            self._spoke_until = offset
+        return speaks
 
 
 def _time_of(moment: Moment) -> float:
