@@ -71,9 +71,9 @@ class Interval:
 
     `intensity_px` is its largest displacement in pixels of the crop, over `regions`, the parts that moved
     (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond and where the
-    mouth moves as it does in speech, and "blink" where the lids alone moved, for however long. `motion` is where each of `regions` was at the apex, from
-    rest: (x, y) in pixels of the crop, to the right and down, the mean over the region. A lid's says how far
-    it seemed to go, and little of how far it went.
+    mouth moves as it does in speech, and "blink" where the lids alone moved, for however long. `motion` is
+    where each of `regions` was at the apex, from rest: (x, y) in pixels of the crop, to the right and down,
+    the mean over the region. Of lids it tells the way and little of the distance.
     """
 
     onset: float
@@ -273,10 +273,8 @@ class Spotter:
         kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
         if EYES[chosen].all():
             kind = "blink"
-        elif _MOUTH[chosen].all() and self._speaks(
-            moments, kind=kind, chosen=chosen, onset=onset, offset=offset
-        ):
-            kind = "macro"
+        elif _MOUTH[chosen].all():
+            kind = self._mouth_kind(moments, kind=kind, chosen=chosen, onset=onset, offset=offset)
         strongest_first = [k for k in np.argsort(-excursion.ratio) if chosen[k]]
         regions, patches = _from_rest_to_apex(moments, onset=onset, apex=apex)
         belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
@@ -298,16 +296,17 @@ class Spotter:
             tuple((float(regions[k, 0]), float(regions[k, 1])) for k in strongest_first),
         )
 
-    def _speaks(
+    def _mouth_kind(
         self, moments: list[Moment], *, kind: Kind, chosen: NDArray[np.bool_], onset: float, offset: float
-    ) -> bool:
-        """Tell whether a mouth that moves from `onset` to `offset` does so as in speech, and remember it."""
-        inside = [m for m in moments if onset <= m.time <= offset]
-        opens = any(self._travelled(moment)[_OPENS].max() >= _OPEN_PX for moment in inside)
-        speaks = opens or onset - self._spoke_until <= _SYLLABLES_S
-        if speaks or (kind == "macro" and _OPENS[chosen].any()):
+    ) -> Kind:
+        """Call it macro where a mouth that moves alone speaks, and remember until when it spoke."""
+        inside = [moment for moment in moments if onset <= moment.time <= offset]
+        wide = any(self._travelled(moment)[_OPENS].max() >= _OPEN_PX for moment in inside)
+        if wide or onset - self._spoke_until <= _SYLLABLES_S:
+            kind = "macro"
+        if kind == "macro" and _OPENS[chosen].any():
             self._spoke_until = offset
-        return speaks
+        return kind
 
 
 def _time_of(moment: Moment) -> float:

@@ -44,11 +44,10 @@ def write_pictures(folder: Path, names: list[str]) -> None:
 
 def write_samm(root: Path, rows: Rows, *, text_rows: int = 9) -> None:
     """Write SAMM Long's sheet: text above the header, how much of it varies between releases."""
-    header = ["Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type"]
+    names = ("Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type")
+    text: Rows = [["SAMM Long Videos"]] * text_rows
     root.mkdir(parents=True, exist_ok=True)
-    write_book(
-        root / SAMM_SHEET, [["SAMM Long Videos"]] * text_rows + [[*header, "Action Units", "Notes"]] + rows
-    )
+    write_book(root / SAMM_SHEET, [*text, [*names], *rows])
 
 
 @pytest.mark.parametrize("text_rows", [0, 9, 13])
