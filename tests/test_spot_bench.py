@@ -46,6 +46,27 @@ def test_expressions_are_found_through_the_encoder_of_a_camera() -> None:
     assert max(clean.median_errors_ms) < 30.0
 
 
+def test_a_faster_camera_gives_the_same_answer() -> None:
+    """The whole way, tracker and all: who changes the camera must not get other results for it."""
+    events = [
+        TrueEvent(2.0, 2.15, 2.4, "happiness", amplitude_px=0.6),
+        TrueEvent(3.2, 3.3, 3.55, "surprise", amplitude_px=0.8),
+    ]
+    answers = []
+    for fps in (30.0, 60.0, 100.0, 200.0):
+        source = SyntheticSource(
+            seconds=4.2, fps=fps, size=(320, 240), seed=208, paced=False, events=events, blinks=False
+        )
+        answers.append(spot(source, fps=fps, detector=HaarCascade()))
+    for found in answers:
+        assert [interval.kind for interval in found] == ["micro", "micro"]
+        for one, other in zip(answers[0], found, strict=True):
+            for name in ("onset", "apex", "offset"):
+                assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1.0 / FPS), (name, found)
+            assert one.intensity_px == pytest.approx(other.intensity_px, rel=0.15)
+            assert one.action_units[0] == other.action_units[0]
+
+
 class _Nodding(SyntheticSource):
     """Nods and shakes its head by a seventh of the eyes' distance, quickly, all the time."""
 
