@@ -48,6 +48,7 @@ _MOUTH = np.array([n.split("_")[0] in ("mouth", "upper", "lower", "chin", "cheek
 _OPENS = np.array([n in ("lower_lip", "chin") for n in REGIONS])
 _OPEN_PX = 1.25
 _SYLLABLES_S = 0.3
+_SUREST = 0.97  # Forty true ones in a row promise no more.
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 # In standard deviations: of compressed streams the length of the noise passes five once a minute.
 _NOISE_FACTOR = 6.0
@@ -73,7 +74,9 @@ class Interval:
     (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond and where the
     mouth moves as it does in speech, and "blink" where the lids alone moved, for however long. `motion` is
     where each of `regions` was at the apex, from rest: (x, y) in pixels of the crop, to the right and down,
-    the mean over the region. Of lids it tells the way and little of the distance.
+    the mean over the region. Of lids it tells the way and little of the distance. `confidence`, 0 to 1, is
+    how many of those that stood out of the noise as much were true, on made streams from clean to strongly
+    compressed: on real faces nobody has measured it. None for a blink.
     """
 
     onset: float
@@ -294,6 +297,7 @@ class Spotter:
             kind,
             tuple(REGIONS[k] for k in strongest_first),
             tuple((float(regions[k, 0]), float(regions[k, 1])) for k in strongest_first),
+            None if kind == "blink" else _confidence(float(excursion.ratio.max())),
         )
 
     def _mouth_kind(
@@ -315,6 +319,14 @@ def _time_of(moment: Moment) -> float:
 
 def _lengths(vectors: Float64Array) -> Float64Array:
     return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
+
+
+def _confidence(margin: float) -> float:
+    """Give the precision at a peak of `margin` times the threshold.
+
+    Of 71 found (seeds below 100) true were 6 of 9 from 1, 11 of 12 from 1.25 and from 1.5, 38 of 38 from 2.
+    """
+    return min(1.0 - 0.5 * math.exp((1.0 - margin) / 0.35), _SUREST)
 
 
 def _from_rest_to_apex(

@@ -322,6 +322,21 @@ def test_an_expression_behind_a_blink_is_still_found(shift: float) -> None:
     assert micro.offset == pytest.approx(smile.offset, abs=0.05)
 
 
+def test_what_stands_out_of_the_noise_is_surer() -> None:
+    """Who must look through many finds begins with the sure ones; a blink makes no such claim."""
+    smiles = [
+        Move(MOUTH_LEFT, (0.7, -0.7), px, onset, onset + 0.15, onset + 0.4)
+        for px, onset in ((0.15, 1.5), (0.2, 3.0), (1.0, 4.5))
+    ]
+    faint, clear, plain, blink = spot(make_face(45), [*smiles, *_blink(6.0)], seconds=7.0, fps=30)
+    assert faint.confidence is not None
+    assert clear.confidence is not None
+    assert plain.confidence is not None
+    assert 0.5 <= faint.confidence < clear.confidence < plain.confidence < 1.0
+    assert plain.confidence > 0.95
+    assert blink.confidence is None
+
+
 @pytest.mark.parametrize("fps", [30, 100])
 def test_talking_is_no_micro_expression(fps: int) -> None:
     """A word is as short as a micro-expression, and people talk most of the time."""
