@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Where a part of the face went, eight ways, from the right and on downwards.
 _ARROWS = "→↘↓↙←↖↑↗"
+_MOST_UNITS = 3  # Of the candidates; the files have all.
 _STYLES = {"micro": "bold red", "macro": "blue", "blink": "dim"}
 
 
@@ -156,12 +157,12 @@ def _table(spotted: Spotted) -> Table:
     named = any(found.prediction for found in spotted.found)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("onset s", "apex s", "offset s", "frames"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("kind")
     table.add_column("px", justify="right")
     table.add_column("sure", justify="right")
     table.add_column("what moved")
-    table.add_column("may be")
+    table.add_column("may be AU", no_wrap=True)
     if named:
         table.add_column("name")
     for found in spotted.found:
@@ -175,7 +176,7 @@ def _table(spotted: Spotted) -> Table:
             f"{interval.intensity_px:.2f}",
             "" if interval.confidence is None else f"{interval.confidence:.2f}",
             _moved(interval.regions, interval.motion) if interval.kind != "blink" else "lids",
-            " ".join(f"AU{unit}" for unit in interval.action_units),
+            " ".join(map(str, interval.action_units[:_MOST_UNITS])),
         ]
         if named:
             label = prediction and f"{prediction.label} {prediction.probabilities[prediction.label]:.2f}"
@@ -185,10 +186,11 @@ def _table(spotted: Spotted) -> Table:
 
 
 def _moved(regions: tuple[str, ...], motion: tuple[tuple[float, float], ...]) -> str:
-    """Name the parts that moved, each with an arrow that says where it went in the picture."""
+    """Name the parts that moved, with arrows that say where each side of them went in the picture."""
     from math import atan2, pi
 
-    return ", ".join(
-        f"{region.replace('_', ' ')} {_ARROWS[round(atan2(y, x) / (pi / 4)) % 8]}"
-        for region, (x, y) in zip(regions, motion, strict=True)
-    )
+    ways: dict[str, str] = {}
+    for region, (x, y) in sorted(zip(regions, motion, strict=True), key=lambda way: "right" in way[0]):
+        part = region.removesuffix("_left").removesuffix("_right").replace("_", " ")
+        ways[part] = ways.get(part, "") + _ARROWS[round(atan2(y, x) / (pi / 4)) % 8]
+    return ", ".join(f"{part} {arrows}" for part, arrows in ways.items())

@@ -94,7 +94,7 @@ def test_a_face_that_talks_has_no_micro_expressions() -> None:
     """Single words are as short as these, and open the mouth by some pixels."""
     rng = np.random.default_rng(207)
     events, onset = [], 2.5
-    for pause in (0.0, 0.05, -0.04, 0.9, -0.05, 0.02, 0.1, 0.8, 0.0):
+    for pause in (0.0, 0.05, -0.04, 1.0, 1.0, -0.05, 0.02, 1.0):
         onset += pause
         duration = rng.uniform(0.2, 0.35)
         events.append(
