@@ -78,11 +78,16 @@ def _register() -> None:
     from .bench import bench
     from .demo import demo
     from .doctor import doctor
+    from .evaluate_spotting import evaluate_spotting
     from .magnify import magnify
+    from .spot import spot
     from .synthesize import synthesize
     from .watch import watch
 
-    commands: tuple[Callable[..., Any], ...] = (watch, magnify, synthesize, bench, doctor, demo)
+    commands: tuple[Callable[..., Any], ...] = (
+        *(watch, magnify, spot, evaluate_spotting),
+        *(synthesize, bench, doctor, demo),
+    )
     for command in commands:
         app.command()(command)
 

@@ -100,8 +100,11 @@ def bench(
             figures["track"] = measure_tracking(detector, quick=quick)
             tables = tracking_tables(figures["track"])
         elif what == "spot":
+            from .spotting import amplitude_table, measure_amplitudes
+
             figures["spot"] = _bench_spot(detector)
-            tables = [_spot_table(figures["spot"])]
+            figures["spot_amplitudes"] = measure_amplitudes(detector)
+            tables = [_spot_table(figures["spot"]), amplitude_table(figures["spot_amplitudes"])]
         else:
             figures["watch"] = _bench_watch(source, detector)
             tables = [_watch_table(figures["watch"])]

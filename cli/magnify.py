@@ -72,7 +72,8 @@ def magnify(
     from magnifyme.stream.errors import StoreError
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.picture_tree import holds_clips, is_tree, magnify_tree
-    from magnifyme.stream.preview import check_preview, write_preview
+    from magnifyme.stream.preview import write_preview
+    from magnifyme.stream.sheet import check_sheet
     from magnifyme.stream.transcode import transcode
     from magnifyme.stream.whole import refuse_existing
 
@@ -84,7 +85,7 @@ def magnify(
     if preview is not None:
         if in_tree:
             raise StoreError("--preview shows one film or folder of pictures: name one, and one --factor")
-        check_preview(preview)
+        check_sheet(preview)
         refuse_existing(preview, overwrite=overwrite)
 
     done: Transcoded | None = None

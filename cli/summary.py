@@ -37,6 +37,11 @@ def describe_faces(observation: Observation) -> str:
     return f"face {numbers}" if numbers else "no face"
 
 
+def no_face(detector: str) -> str:
+    """Say that no face was found, and what helps; `detector` is the name of the one that looked."""
+    return _NO_FACE + ("" if detector == "YuNet" else _NO_YUNET)
+
+
 def silent(monitor: Monitor) -> bool:
     """Tell whether a stream that runs gives nothing."""
     return monitor.statistics.silent_s >= _SILENT_S and monitor.source.status not in ("ended", "stopped")
@@ -108,7 +113,7 @@ def _describe_run(figures: dict[str, Any], monitor: Monitor) -> list[str]:
         f"a face in {figures['with_face'] / figures['frames']:.0%} of them",
     ]
     if not figures["with_face"]:
-        lines.append(_NO_FACE + ("" if monitor.detector.name == "YuNet" else _NO_YUNET))
+        lines.append(no_face(monitor.detector.name))
     if monitor.source.live:
         lines.append(
             f"latency from arrival to result: p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, "

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from abc import abstractmethod
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,14 @@ CREATE TABLE events (
     model_id TEXT NOT NULL,
     made_faces INTEGER NOT NULL,
     wall_time TEXT NOT NULL,
-    run_start TEXT NOT NULL
+    run_start TEXT NOT NULL,
+    motion TEXT,
+    action_units TEXT,
+    confidence REAL
 )
 """
+# Kept as JSON in a database.
+_NESTED = ("probabilities", "motion", "action_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,11 @@ class Event:
     named (a blink); `probabilities` those of all labels. `intensity_px` is the largest displacement in pixels
     of the crop. `model_id` names the classifier, `made_faces` says that it was trained on made faces.
     `wall_time` is the time of day when the event became known, `run_start` that when the watching began, the
-    same for all events of a run: it tells two runs in one file apart. Both are ISO 8601. Raises ValueError
-    for times that are out of order and for numbers that are not finite.
+    same for all events of a run: it tells two runs in one file apart. Both are ISO 8601. `motion` is where
+    each part of the face that moved went by the apex, [x, y] in pixels of the crop, to the right and down;
+    `action_units` are those it may show, likeliest first; `confidence` is `Interval.confidence`. These three
+    are not in files of earlier versions: empty and None. Raises ValueError for times that are out of order
+    and for numbers that are not finite.
     """
 
     stream: str
@@ -73,18 +81,25 @@ class Event:
     made_faces: bool
     wall_time: str
     run_start: str
+    motion: dict[str, list[float]] = field(default_factory=dict)
+    action_units: list[int] = field(default_factory=list)
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.onset, self.apex, self.offset, self.intensity_px, *self.probabilities.values())
+        numbers = [self.onset, self.apex, self.offset, self.intensity_px, *self.probabilities.values()]
+        numbers += [number for place in self.motion.values() for number in place]
+        numbers += [] if self.confidence is None else [self.confidence]
         if not all(math.isfinite(number) for number in numbers):
-            raise ValueError(f"an event's times, intensity and probabilities must be finite: {self}")
+            raise ValueError(f"an event's times, motion and probabilities must be finite: {self}")
         if not self.onset <= self.apex <= self.offset:
             raise ValueError(
                 f"onset {self.onset}, apex {self.apex} and offset {self.offset} s: must be in this order"
             )
 
 
-_COLUMNS = tuple(field.name for field in fields(Event))
+_COLUMNS = tuple(column.name for column in fields(Event))
+# Came later than the files of some users: their columns are added where such a file is written to.
+_LATER = {"motion": "TEXT", "action_units": "TEXT", "confidence": "REAL"}
 # What our lines begin with: only what is surely ours may be mended.
 _LINE_START = f'{{"{_COLUMNS[0]}": '.encode()
 
@@ -200,7 +215,8 @@ class _DatabaseStore(EventStore):
 
     def add(self, event: Event) -> None:
         row = asdict(event)
-        row["probabilities"] = json.dumps(event.probabilities, ensure_ascii=False, allow_nan=False)
+        for name in _NESTED:
+            row[name] = json.dumps(row[name], ensure_ascii=False, allow_nan=False)
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
         places = ", ".join(f":{name}" for name in _COLUMNS)
         with self._lock:
@@ -231,10 +247,16 @@ def _prepare(connection: sqlite3.Connection, *, path: Path) -> None:
             connection.execute(_TABLE)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        for name in _LATER.keys() - _columns_of(connection):
+            connection.execute(f"ALTER TABLE events ADD COLUMN {name} {_LATER[name]}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _columns_of(connection: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in connection.execute("PRAGMA table_info(events)")}
 
 
 def _check_owner(connection: sqlite3.Connection, *, path: Path) -> int:
@@ -263,17 +285,22 @@ def _read_database(path: Path) -> list[Event]:
         with closing(sqlite3.connect(address + query, uri=True, timeout=_BUSY_S)) as connection:
             if _check_owner(connection, path=path) == 0:
                 raise StoreError(f"{path} is empty: no events have been written to it")
-            names = ", ".join(f'"{name}"' for name in _COLUMNS)
+            there = _columns_of(connection)
+            columns = [name for name in _COLUMNS if name in there or name not in _LATER]
+            names = ", ".join(f'"{name}"' for name in columns)
             rows = connection.execute(f"SELECT {names} FROM events ORDER BY id").fetchall()
     except sqlite3.Error as error:
         raise _database_error(path, error) from error
-    return [_from_row(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+    return [_from_row(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _from_row(row: dict[str, Any]) -> Event:
-    row["probabilities"] = json.loads(row["probabilities"])
-    row["made_faces"] = bool(row["made_faces"])
-    return Event(**row)
+    # What an earlier version wrote has no value in the later columns.
+    known = {name: value for name, value in row.items() if value is not None or name not in _LATER}
+    for name in known.keys() & set(_NESTED):
+        known[name] = json.loads(known[name])
+    known["made_faces"] = bool(known["made_faces"])
+    return Event(**known)
 
 
 def _read_lines(path: Path) -> tuple[list[Event], int]:
@@ -293,7 +320,8 @@ def _read_lines(path: Path) -> tuple[list[Event], int]:
         try:
             values = json.loads(line)
             # A later version may say more of an event; what this one knows must be there.
-            events.append(Event(**{name: values[name] for name in _COLUMNS}))
+            known = [name for name in _COLUMNS if name in values or name not in _LATER]
+            events.append(Event(**{name: values[name] for name in known}))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"{path}, line {number}: not an event; give another path") from error
     return events, len(last)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .clip import RollingClip
 from .face import FaceCrop
 from .magnification import Magnification
+from .motion import REGIONS
 from .spotter import Interval, Spotter
 from .statistics import Statistics
 
@@ -20,6 +21,7 @@ _CLIP_SECONDS = 5.0
 _CLIP_FPS = 60.0
 # How far from the marked onset or apex a remembered crop may lie and still stand for it.
 _NEAREST_S = 0.1
+_UNKNOWN = np.full((len(REGIONS), 2), np.nan, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +40,15 @@ class WatchedFace:
     """One face in one frame: its crop, the crop magnified (uint8 [S, S]), and how it moves.
 
     `motion_px` is the strongest regional motion now, in pixels of the crop; `active` says that an expression
-    is under way.
+    is under way. `displacement` float32 [len(REGIONS), 2] is how far each region is from rest, in pixels of
+    the crop, NaN where that is not known.
     """
 
     face: FaceCrop
     magnified: NDArray[np.uint8]
     motion_px: float
     active: bool
+    displacement: NDArray[np.float32]
 
 
 class FaceWatch:
@@ -81,9 +85,11 @@ class FaceWatch:
             self._clip.append(time, crop=face.luma, magnified=learned)
             # What cannot be seen is not guessed at: to the spotter such moments are a hole in time.
             if face.quality.flaw is not None:
-                return WatchedFace(face, magnified, 0.0, False), ended
+                return WatchedFace(face, magnified, 0.0, False, _UNKNOWN), ended
             ended += self._mark(self._spotter.update(face, time=time))
-        return WatchedFace(face, magnified, self._spotter.motion_px, self._spotter.active), ended
+        spotter = self._spotter
+        moved = spotter.displacement.astype(np.float32)
+        return WatchedFace(face, magnified, spotter.motion_px, spotter.active, moved), ended
 
     def finish(self) -> tuple[Marked, ...]:
         """Give the expression that the end of the stream or of the track cut short, as far as it is known."""

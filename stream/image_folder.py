@@ -45,6 +45,11 @@ class ImageFolder(Closing):
         self._stop = threading.Event()
         read_picture(self._pictures[0][1])  # tell at once what is no picture
 
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers in the pictures' names, in order: what annotations count in."""
+        return [number for number, _ in self._pictures]
+
     def __len__(self) -> int:
         return len(self._pictures)
 

@@ -348,6 +348,9 @@ class Monitor(Closing):
             made_faces=self.classifier.recipe.made_faces,
             wall_time=_time_of_day(),
             run_start=self._run_start,
+            motion={region: list(way) for region, way in zip(interval.regions, interval.motion, strict=True)},
+            action_units=list(interval.action_units),
+            confidence=interval.confidence,
         )
         if self._store is not None:
             self._store.add(event)

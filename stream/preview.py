@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import NotAVideo, StoreError
+from .errors import NotAVideo
 from .frame import Frame
+from .sheet import check_sheet, write_sheet
 from .source import open_source
-from .whole import refuse_missing_folder, whole_file
 
 Picture = NDArray[np.uint8]
 
@@ -28,7 +28,6 @@ _LONGEST_PX, _SHORTEST_PX = 720, 320  # The longer side of a panel: larger pictu
 _SLICE_FRAMES = 600
 _GAP_PX = 10
 _FONT, _INK, _PAPER, _MARK = cv2.FONT_HERSHEY_SIMPLEX, (40, 40, 40), 255, (60, 60, 230)
-_KINDS = (".png", ".jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +40,13 @@ class _Place:
     frames: range
 
 
-def check_preview(path: Path) -> None:
-    """Raise StoreError if `path` cannot be a preview: told before any work."""
-    if path.suffix.lower() not in _KINDS:
-        raise StoreError(f"{path.name} is no name for a picture: let it end in {' or '.join(_KINDS)}")
-    refuse_missing_folder(path)
-
-
 def write_preview(path: Path, *, original: Path, magnified: Path, fps: float | None = None) -> None:
     """Draw into `path` (.png or .jpg) two films, or folders of pictures, of the same frames.
 
     `fps` is the rate of folders of pictures. The slice covers 600 frames at most, around the frame where most
     was changed. Raises SourceError where they cannot be read, StoreError where `path` cannot be written.
     """
-    check_preview(path)
+    check_sheet(path)
     place = _find(original, magnified=magnified, fps=fps)
     sheet = np.hstack(
         [
@@ -62,11 +54,7 @@ def write_preview(path: Path, *, original: Path, magnified: Path, fps: float | N
             for source, name in ((original, "original"), (magnified, "magnified"))
         ]
     )
-    done, data = cv2.imencode(path.suffix.lower(), sheet)
-    if not done:
-        raise StoreError(f"{path.name} cannot be written as {path.suffix}")
-    with whole_file(path.absolute()) as partial:
-        data.tofile(partial)
+    write_sheet(path, sheet)
 
 
 def _find(original: Path, *, magnified: Path, fps: float | None) -> _Place:

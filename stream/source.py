@@ -121,6 +121,12 @@ def open_source(
     return VideoFile(path)
 
 
+def is_live(spec: str) -> bool:
+    """Tell whether `spec` names a camera or an address: what has no end, and is not on the disk."""
+    text = spec.strip()
+    return text.isdecimal() or is_camera(text) or is_address(text)
+
+
 def _check_address(text: str) -> None:
     scheme, mark, _ = text.partition("://")
     if not mark:

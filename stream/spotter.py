@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .action_units import action_units
 from .excursion import LONGEST_S, PART, Excursion, Watch
 from .face import FaceCrop
 from .motion import REGIONS, RegionalMotion
@@ -41,6 +42,13 @@ _LID_SHARE = np.array(
     [{"brow": 0.5, "eye": 0.0, "nose": 0.06, "cheek": 0.06}.get(n.split("_")[0], 0.02) for n in REGIONS]
 )
 _NEAR_LIDS = _LID_SHARE > 0.05
+# The mouth speaks where it alone moves, and opens further than this: made jaws go 2.3 px then, and in words
+# mostly 3 and more. One that moves on so soon after speaks, too.
+_MOUTH = np.array([n.split("_")[0] in ("mouth", "upper", "lower", "chin", "cheek") for n in REGIONS])
+_OPENS = np.array([n in ("lower_lip", "chin") for n in REGIONS])
+_OPEN_PX = 1.25
+_SYLLABLES_S = 0.3
+_SUREST = 0.97  # Forty true ones in a row promise no more.
 _FLOOR_PX = 0.08  # Below this, what registration leaves over looks like motion.
 # In standard deviations: of compressed streams the length of the noise passes five once a minute.
 _NOISE_FACTOR = 6.0
@@ -63,8 +71,12 @@ class Interval:
     """One movement of the face: when it began, peaked and ended, in seconds of stream time.
 
     `intensity_px` is its largest displacement in pixels of the crop, over `regions`, the parts that moved
-    (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond, and "blink"
-    where the lids alone moved, for however long.
+    (names of `motion.REGIONS`, strongest first). `kind` is "micro" up to 500 ms, "macro" beyond and where the
+    mouth moves as it does in speech, and "blink" where the lids alone moved, for however long. `motion` is
+    where each of `regions` was at the apex, from rest: (x, y) in pixels of the crop, to the right and down,
+    the mean over the region. Of lids it tells the way and little of the distance. `confidence`, 0 to 1, is
+    how many of those that stood out of the noise as much were true, on made streams from clean to strongly
+    compressed: on real faces nobody has measured it. None for a blink.
     """
 
     onset: float
@@ -73,13 +85,21 @@ class Interval:
     intensity_px: float
     kind: Kind
     regions: tuple[str, ...]
+    motion: tuple[tuple[float, float], ...] = ()
+    confidence: float | None = None
+
+    @property
+    def action_units(self) -> tuple[int, ...]:
+        """Numbers of the action units that it may be, likeliest first: see `action_units.py`."""
+        return action_units(self.regions, motion=self.motion)
 
 
 class Spotter:
     """Watch one registered face and report its expressions shortly after they have ended.
 
     Feed every crop with `update`; times grow, by any step. An expression is known about 150 ms after it has
-    faded. `motion_px` is the strongest displacement from rest in the newest crop, in pixels of the crop.
+    faded. `displacement` float64 [len(REGIONS), 2] is how far each region is from rest in the newest crop, in
+    pixels of the crop, NaN until rest is known; `motion_px` is the length of the largest, 0 until then.
     """
 
     def __init__(self) -> None:
@@ -93,6 +113,7 @@ class Spotter:
 
     def reset(self) -> None:
         """Forget everything: another face, or another time."""
+        self.displacement: Float64Array = np.full((len(REGIONS), 2), np.nan)
         self.motion_px = 0.0
         self._motion.reset()
         self._refresh = Refresh()
@@ -100,6 +121,7 @@ class Spotter:
         self._noise = Noise()
         self._moments: list[Moment] = []
         self._last_time: float | None = None
+        self._spoke_until = -math.inf
         self._forget_rest()
 
     def update(self, crop: FaceCrop, *, time: float) -> list[Interval]:
@@ -116,7 +138,8 @@ class Spotter:
         motion = self._motion.measure(crop.luma, time=time, quiet=self._quiet)
         refreshed = self._refresh.seen(crop.luma, time=time)
         if self._rest.ready:
-            self.motion_px = float(_lengths(motion.regions - self._rest.centre).max())
+            self.displacement = motion.regions - self._rest.centre
+            self.motion_px = float(_lengths(self.displacement).max())
         moment = Moment(time, motion.regions, motion.patches, motion.unexplained, refreshed)
         for smoothed in self._smoother.push(moment):
             found += self._take(smoothed)
@@ -164,7 +187,7 @@ class Spotter:
         away = moment.regions - self._rest.centre
         moved = _lengths(away)
         # A reference made of shut lids would make a blink of open ones, which never ends.
-        self._shut = not self._noise.ready and self._travelled(moment, moved=moved)[EYES].max() >= _SHUT_PX
+        self._shut = not self._noise.ready and self._travelled(moment)[EYES].max() >= _SHUT_PX
         if not self._noise.ready:
             self._noise.add(moment.time, moved=moved)
             self._rest.add(moment)
@@ -172,7 +195,7 @@ class Spotter:
         return self._follow(moment, away=away, moved=moved)
 
     def _follow(self, moment: Moment, *, away: Float64Array, moved: Float64Array) -> list[Interval]:
-        travelled = self._travelled(moment, moved=moved)
+        travelled = np.where(EYES, self._travelled(moment), moved)
         drag = _LID_SHARE * float(travelled[EYES].max())
         threshold = np.maximum(_FLOOR_PX, _NOISE_FACTOR * self._noise.sigma)
         ratio = np.maximum(moved - drag, 0.0) / threshold
@@ -197,10 +220,13 @@ class Spotter:
                 self._settle_until = moment.time + _SETTLE_S
         return found
 
-    def _travelled(self, moment: Moment, *, moved: Float64Array) -> Float64Array:
-        # One step cannot follow a closing lid over ten pixels; how far it went shows in what is unexplained.
+    def _travelled(self, moment: Moment) -> Float64Array:
+        """Tell how far the regions [R] are from rest, also if that is too far for `RegionalMotion`.
+
+        One step cannot follow a closing lid over ten pixels: how far it went shows in what is unexplained.
+        """
         excess = np.maximum(moment.unexplained - self._rest.unexplained, 0.0)
-        return np.where(EYES, np.sqrt(moved**2 + excess), moved)
+        return np.sqrt(_lengths(moment.regions - self._rest.centre) ** 2 + excess)
 
     def _judge(self, *, face: Excursion | None, eyes: Excursion | None) -> list[Interval]:
         """Say what the excursions that have just ended are worth."""
@@ -250,8 +276,12 @@ class Spotter:
         kind: Kind = "micro" if offset - onset <= MICRO_S + _MICRO_SLACK_S else "macro"
         if EYES[chosen].all():
             kind = "blink"
-        names = [REGIONS[k] for k in np.argsort(-excursion.ratio) if chosen[k]]
-        intensity = self._intensity(moments, apex=apex, onset=onset, chosen=chosen)
+        elif _MOUTH[chosen].all():
+            kind = self._mouth_kind(moments, kind=kind, chosen=chosen, onset=onset, offset=offset)
+        strongest_first = [k for k in np.argsort(-excursion.ratio) if chosen[k]]
+        regions, patches = _from_rest_to_apex(moments, onset=onset, apex=apex)
+        belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
+        intensity = _PEAK_GAIN * float((_lengths(patches) * belongs).max())
         # Lids are as fast as a key frame, and far too large to be taken for one.
         if kind != "blink" and (
             intensity < _FLOOR_PX
@@ -259,19 +289,28 @@ class Spotter:
             or _jumps(moments, level=level, onset=onset, offset=offset)
         ):
             return None
-        return Interval(onset, apex, offset, intensity, kind, tuple(names))
+        return Interval(
+            onset,
+            apex,
+            offset,
+            intensity,
+            kind,
+            tuple(REGIONS[k] for k in strongest_first),
+            tuple((float(regions[k, 0]), float(regions[k, 1])) for k in strongest_first),
+            None if kind == "blink" else _confidence(float(excursion.ratio.max())),
+        )
 
-    def _intensity(
-        self, moments: list[Moment], *, apex: float, onset: float, chosen: NDArray[np.bool_]
-    ) -> float:
-        """Measure the largest displacement of any patch of the `chosen` regions, from rest to apex."""
-        # At few frames a second the apex, which is read between them, may have none so near.
-        nearest = min(moments, key=lambda m: abs(m.time - apex))
-        top = [m.patches for m in moments if abs(m.time - apex) <= SMOOTH_S] or [nearest.patches]
-        rest = [m.patches for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0].patches]
-        moved = _lengths(np.mean(top, axis=0) - np.mean(rest, axis=0))
-        belongs = self._motion.patch_regions[chosen].max(axis=0) >= 0.3
-        return _PEAK_GAIN * float((moved * belongs).max())
+    def _mouth_kind(
+        self, moments: list[Moment], *, kind: Kind, chosen: NDArray[np.bool_], onset: float, offset: float
+    ) -> Kind:
+        """Call it macro where a mouth that moves alone speaks, and remember until when it spoke."""
+        inside = [moment for moment in moments if onset <= moment.time <= offset]
+        wide = any(self._travelled(moment)[_OPENS].max() >= _OPEN_PX for moment in inside)
+        if wide or onset - self._spoke_until <= _SYLLABLES_S:
+            kind = "macro"
+        if kind == "macro" and _OPENS[chosen].any():
+            self._spoke_until = offset
+        return kind
 
 
 def _time_of(moment: Moment) -> float:
@@ -280,6 +319,27 @@ def _time_of(moment: Moment) -> float:
 
 def _lengths(vectors: Float64Array) -> Float64Array:
     return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
+
+
+def _confidence(margin: float) -> float:
+    """Give the precision at a peak of `margin` times the threshold.
+
+    Of 71 found (seeds below 100) true were 6 of 9 from 1, 11 of 12 from 1.25 and from 1.5, 38 of 38 from 2.
+    """
+    return min(1.0 - 0.5 * math.exp((1.0 - margin) / 0.35), _SUREST)
+
+
+def _from_rest_to_apex(
+    moments: list[Moment], *, onset: float, apex: float
+) -> tuple[Float64Array, Float64Array]:
+    """Measure how far regions [R, 2] and patches [P, 2] went from just before the onset to the apex."""
+    # At few frames a second the apex, which is read between them, may have none so near.
+    nearest = min(moments, key=lambda m: abs(m.time - apex))
+    top = [m for m in moments if abs(m.time - apex) <= SMOOTH_S] or [nearest]
+    rest = [m for m in moments if 0.0 < onset - m.time <= _BEFORE_S] or [moments[0]]
+    regions = np.mean([m.regions for m in top], axis=0) - np.mean([m.regions for m in rest], axis=0)
+    patches = np.mean([m.patches for m in top], axis=0) - np.mean([m.patches for m in rest], axis=0)
+    return regions, patches
 
 
 def _jumps(moments: list[Moment], *, level: Float64Array, onset: float, offset: float) -> bool:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def make_event(rng: np.random.Generator) -> Event:
         made_faces=bool(rng.random() < 0.5),
         wall_time="2026-11-23T12:34:56.789+00:00",
         run_start="2026-11-23T12:30:00.000+00:00",
+        motion={"chin": [float(x) for x in rng.normal(size=2)]} if rng.random() < 0.7 else {},
+        action_units=[26, 25] if rng.random() < 0.7 else [],
+        confidence=float(rng.random()) if rng.random() < 0.7 else None,
     )
 
 
@@ -51,6 +55,27 @@ def test_every_field_comes_back_exactly(name: str, tmp_path: Path, rng: np.rando
             store.add(event)
     assert read_events(tmp_path / name) == events
     assert type(read_events(tmp_path / name)[0].made_faces) is bool
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_before_are_read_and_go_on(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """Events once had neither motion, nor action units, nor a confidence: those files are somebody's work."""
+    path, later = tmp_path / name, ("motion", "action_units", "confidence")
+    old = replace(make_event(rng), motion={}, action_units=[], confidence=None)
+    new = replace(make_event(rng), motion={"chin": [0.0, 0.5]}, action_units=[26], confidence=0.9)
+    with open_store(path) as store:
+        store.add(old)
+    if name.endswith(".db"):
+        with closing(sqlite3.connect(path)) as connection:
+            for column in later:
+                connection.execute(f"ALTER TABLE events DROP COLUMN {column}")
+    else:
+        values = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value for key, value in values.items() if key not in later}) + "\n")
+    assert read_events(path) == [old]
+    with open_store(path) as store:
+        store.add(new)
+    assert read_events(path) == [old, new]
 
 
 @pytest.mark.parametrize("name", NAMES)

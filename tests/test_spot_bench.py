@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from magnifyme.models.face_detector import HaarCascade
 from magnifyme.stream.frame import Frame
 from magnifyme.stream.spotter import Interval
+from magnifyme.train.score import overlap
 from magnifyme.train.spot_bench import Encoding, SpotScore, measure, score, spot
 from magnifyme.train.synthetic import SyntheticSource, TrueEvent
 
@@ -40,6 +44,71 @@ def test_expressions_are_found_through_the_encoder_of_a_camera() -> None:
     assert (coded.false_micro, coded.false_macro) == (0, 0)
     assert clean.median_errors_ms is not None
     assert max(clean.median_errors_ms) < 30.0
+
+
+def test_a_faster_camera_gives_the_same_answer() -> None:
+    """The whole way, tracker and all: who changes the camera must not get other results for it."""
+    events = [
+        TrueEvent(2.0, 2.15, 2.4, "happiness", amplitude_px=0.6),
+        TrueEvent(3.2, 3.3, 3.55, "surprise", amplitude_px=0.8),
+    ]
+    answers = []
+    for fps in (30.0, 60.0, 100.0, 200.0):
+        source = SyntheticSource(
+            seconds=4.2, fps=fps, size=(320, 240), seed=208, paced=False, events=events, blinks=False
+        )
+        answers.append(spot(source, fps=fps, detector=HaarCascade()))
+    for found in answers:
+        assert [interval.kind for interval in found] == ["micro", "micro"]
+        for one, other in zip(answers[0], found, strict=True):
+            for name in ("onset", "apex", "offset"):
+                assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1.0 / FPS), (name, found)
+            assert one.intensity_px == pytest.approx(other.intensity_px, rel=0.15)
+            assert one.action_units[0] == other.action_units[0]
+
+
+class _Nodding(SyntheticSource):
+    """Nods and shakes its head by a seventh of the eyes' distance, quickly, all the time."""
+
+    def pose(self, at: float) -> NDArray[np.float64]:
+        """Move on top of the sway."""
+        pose = super().pose(at)
+        sway = 0.15 * self.face.unit_px * np.sin(np.array([3.1, 5.3]) * at) * min(at / 2.0, 1.0)
+        turn = 0.05 * math.sin(4.0 * at)
+        linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        centre = self.face.centre
+        moved = linear @ (pose[:, 2] - centre) + centre + sway
+        return np.concatenate([linear @ pose[:, :2], moved[:, None]], axis=1)
+
+
+def test_a_head_that_nods_is_no_expression_and_hides_none() -> None:
+    """People nod and shake their heads while they listen."""
+    smile = TrueEvent(6.0, 6.15, 6.4, "happiness", amplitude_px=1.0)
+    source = _Nodding(seconds=8.0, fps=FPS, seed=206, paced=False, events=[smile], blinks=False)
+    found = spot(source, fps=FPS, detector=HaarCascade())
+    assert [interval.kind for interval in found] == ["micro"]
+    assert overlap(found[0], smile) > 0.5
+
+
+def test_a_face_that_talks_has_no_micro_expressions() -> None:
+    """Single words are as short as these, and open the mouth by some pixels."""
+    rng = np.random.default_rng(207)
+    events, onset = [], 2.5
+    for pause in (0.0, 0.05, -0.04, 1.0, 1.0, -0.05, 0.02, 1.0):
+        onset += pause
+        duration = rng.uniform(0.2, 0.35)
+        events.append(
+            TrueEvent(
+                onset, onset + 0.4 * duration, onset + duration, "word", "macro",
+                amplitude_px=rng.uniform(3.0, 6.0),
+                action_units={26: 1.0, 25: rng.uniform(0.3, 1.0), 20: rng.uniform(0.0, 0.5)},
+            )
+        )  # fmt: skip
+        onset += duration
+    source = SyntheticSource(seconds=onset + 1.0, fps=FPS, seed=207, paced=False, events=events, blinks=False)
+    found = spot(source, fps=FPS, detector=HaarCascade())
+    assert found
+    assert {interval.kind for interval in found} == {"macro"}
 
 
 def test_the_encoder_changes_pictures_but_neither_times_nor_their_number(nothing: list[Frame]) -> None:

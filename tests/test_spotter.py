@@ -163,6 +163,8 @@ def test_a_micro_expression_is_found_timed_and_measured(
     ((interval, told),) = found
     assert interval.kind == "micro"
     assert region in interval.regions[:2]
+    moved = np.array(interval.motion[interval.regions.index(region)])
+    assert moved @ np.array(move.direction) > 0.9 * float(np.hypot(*moved)), "the way it went"
     assert interval.onset == pytest.approx(move.onset, abs=0.040)
     assert interval.apex == pytest.approx(move.apex, abs=0.045)
     assert interval.offset == pytest.approx(move.offset, abs=0.045)
@@ -318,6 +320,44 @@ def test_an_expression_behind_a_blink_is_still_found(shift: float) -> None:
     assert micro.regions[0] == "mouth_left"
     assert micro.onset == pytest.approx(smile.onset, abs=0.05)
     assert micro.offset == pytest.approx(smile.offset, abs=0.05)
+
+
+def test_what_stands_out_of_the_noise_is_surer() -> None:
+    """Who must look through many finds begins with the sure ones; a blink makes no such claim."""
+    smiles = [
+        Move(MOUTH_LEFT, (0.7, -0.7), px, onset, onset + 0.15, onset + 0.4)
+        for px, onset in ((0.15, 1.5), (0.2, 3.0), (1.0, 4.5))
+    ]
+    faint, clear, plain, blink = spot(make_face(45), [*smiles, *_blink(6.0)], seconds=7.0, fps=30)
+    assert faint.confidence is not None
+    assert clear.confidence is not None
+    assert plain.confidence is not None
+    assert 0.5 <= faint.confidence < clear.confidence < plain.confidence < 1.0
+    assert plain.confidence > 0.95
+    assert blink.confidence is None
+
+
+@pytest.mark.parametrize("fps", [30, 100])
+def test_talking_is_no_micro_expression(fps: int) -> None:
+    """A word is as short as a micro-expression, and people talk most of the time."""
+    words = [Move(CHIN, (0.0, 1.0), 3.5, onset, onset + 0.13, onset + 0.3) for onset in (1.5, 3.0, 3.4, 3.75)]
+    # A syllable hardly opens the mouth, but comes right after one that did.
+    words.append(Move(CHIN, (0.0, 1.0), 0.8, 4.15, 4.25, 4.4))
+    jaw = Move(CHIN, (0.0, 1.0), 0.8, 5.2, 5.33, 5.5)
+    smile = Move(MOUTH_LEFT, (0.7, -0.7), 0.8, 6.1, 6.23, 6.4)
+    found = spot(make_face(43), [*words, jaw, smile], seconds=7.0, fps=fps)
+    assert {interval.kind for interval in found if interval.onset < 4.5} == {"macro"}
+    assert [interval.kind for interval in found if interval.onset > 4.5] == ["micro", "micro"]
+
+
+def test_a_jaw_that_drops_in_surprise_does_not_talk() -> None:
+    """Raised brows go with it: words leave them where they are."""
+    moves = [
+        Move(place, (0.0, way), px, 1.6, 1.75, 2.0)
+        for place, way, px in ((BROW_LEFT, -1.0, 1.2), (BROW_RIGHT, -1.0, 1.2), (CHIN, 1.0, 2.2))
+    ]
+    (found,) = spot(make_face(44), moves, seconds=2.8, fps=30)
+    assert found.kind == "micro"
 
 
 @pytest.mark.parametrize("fps", [30, 100])

@@ -21,7 +21,12 @@ def observed(*, time: float, events: tuple[Event, ...] = ()) -> Observation:
     matrix = np.array([[2.56, 0.0, -128.0], [0.0, 2.56, -76.8]])  # the crop is the square at (50, 30)
     face = FaceCrop(crop, matrix, (60.0, 40.0, 80.0, 80.0), 0.9, 1)
     frame = frame_from_array(np.full((160, 200), 100, np.uint8), time=time)
-    return Observation(frame, (WatchedFace(face, crop + np.uint8(20), 0.5, False),), events, 1.0)
+    return Observation(
+        frame,
+        (WatchedFace(face, crop + np.uint8(20), 0.5, False, np.zeros((1, 2), np.float32)),),
+        events,
+        1.0,
+    )
 
 
 def event(label: str | None) -> Event:

@@ -18,6 +18,7 @@ from magnifyme.stream.frame import Frame, frame_from_av
 from magnifyme.stream.magnification import Magnification
 from magnifyme.stream.pipeline import FacePipeline
 from magnifyme.stream.spotter import Interval
+from magnifyme.stream.statistics import Statistics
 
 from .score import match
 from .synthetic import SyntheticSource, TrueEvent
@@ -101,7 +102,8 @@ class SpotScore:
 
     A hit is an event found with an intersection over union of half with a true expression, whether it is
     called micro or macro; `named_micro` counts the hits that were called what they are. `errors_s` are onset,
-    apex and offset of each hit minus the true ones.
+    apex and offset of each hit minus the true ones, `delays_s` how long after its true end each was told.
+    `work_s` is what tracker and spotter took for all `frames`.
     """
 
     expressions: int = 0
@@ -113,6 +115,9 @@ class SpotScore:
     blinks_told: int = 0
     seconds: float = 0.0
     errors_s: list[tuple[float, float, float]] = field(default_factory=list)
+    delays_s: list[float] = field(default_factory=list)
+    frames: int = 0
+    work_s: float = 0.0
 
     def __add__(self, other: SpotScore) -> SpotScore:
         """Add the counts of two streams, as if they were one long one."""
@@ -157,8 +162,15 @@ class SpotScore:
         return 1e3 * onset, 1e3 * apex, 1e3 * offset
 
 
-def score(found: Sequence[Interval], *, true: Sequence[TrueEvent], seconds: float) -> SpotScore:
-    """Hold what was found in a stream of `seconds` against what was in it."""
+def score(
+    found: Sequence[Interval],
+    *,
+    true: Sequence[TrueEvent],
+    seconds: float,
+    told: Sequence[float] | None = None,
+) -> SpotScore:
+    """Hold what was found in a stream of `seconds`, and when each was `told`, against what was in it."""
+    when = {id(event): time for event, time in zip(found, told or (), strict=False)}
     named = [event for event in found if event.kind != "blink"]
     expressions = [event for event in true if event.kind != "blink"]
     pairs = match(named, true=expressions)
@@ -183,14 +195,28 @@ def score(found: Sequence[Interval], *, true: Sequence[TrueEvent], seconds: floa
             )
             for i, k in pairs
         ],
+        delays_s=[when[id(named[i])] - expressions[k].offset for i, k in pairs if id(named[i]) in when],
     )
+
+
+def watch(
+    frames: Iterable[Frame], *, fps: float, detector: FaceDetector, statistics: Statistics | None = None
+) -> list[tuple[Interval, float]]:
+    """Watch frames as a live stream is watched; give all that was found, and at what time it was told."""
+    pipeline = FacePipeline(
+        detector, fps=fps, shown=Magnification(method="linear"), statistics=statistics or Statistics()
+    )
+    found: list[tuple[Interval, float]] = []
+    time = 0.0
+    for frame in frames:
+        time = frame.time
+        found += [(marked.interval, time) for marked in pipeline.step(frame).marked]
+    return found + [(marked.interval, time) for marked in pipeline.finish()]
 
 
 def spot(frames: Iterable[Frame], *, fps: float, detector: FaceDetector) -> list[Interval]:
     """Watch frames as a live stream is watched and give all that was found."""
-    pipeline = FacePipeline(detector, fps=fps, shown=Magnification())
-    found = [marked.interval for frame in frames for marked in pipeline.step(frame).marked]
-    return found + [marked.interval for marked in pipeline.finish()]
+    return [interval for interval, _ in watch(frames, fps=fps, detector=detector)]
 
 
 def measure(
@@ -209,3 +235,32 @@ def measure(
         )
         for encoding in encodings
     }
+
+
+def measure_amplitude(
+    amplitude_px: float, *, fps: float, seed: int, seconds: float, detector: FaceDetector
+) -> SpotScore:
+    """Watch a made stream whose expressions all go `amplitude_px`, uncompressed, as it is drawn.
+
+    Each seed is another of six identities.
+    """
+    statistics = Statistics()
+    with SyntheticSource(
+        seconds=seconds,
+        fps=fps,
+        seed=seed,
+        identity=seed % 6,
+        paced=False,
+        amplitude_px=(amplitude_px, amplitude_px),
+    ) as source:
+        watched = watch(source, fps=fps, detector=detector, statistics=statistics)
+        scored = score(
+            [interval for interval, _ in watched],
+            true=source.truth,
+            seconds=seconds,
+            told=[time for _, time in watched],
+        )
+    stages = statistics.stages
+    scored.frames = stages["track"].count
+    scored.work_s = 1e-3 * (stages["track"].total_ms + stages["spot"].total_ms)
+    return scored
