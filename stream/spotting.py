@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from .image_folder import ImageFolder
 from .magnification import Magnification
 from .motion import REGIONS
 from .pipeline import FacePipeline
+from .quality import ADVICE
 from .source import Source
 from .spotter import Interval
 
@@ -88,6 +90,7 @@ def spot_source(
     displacement: list[NDArray[np.float32]] = []
     nothing = np.full((len(REGIONS), 2), np.nan, np.float32)
     with_face = 0
+    flaws: Counter[str | None] = Counter()
 
     def take(ended: tuple[Marked, ...]) -> None:
         # At once: the pictures that a classifier reads are not kept.
@@ -101,12 +104,16 @@ def spot_source(
         times.append(frame.time)
         sequences.append(frame.sequence)
         displacement.append(step.faces[0].displacement if step.faces else nothing)
+        flaws.update(watched.face.quality.flaw for watched in step.faces)
         progress(len(times))
     take(pipeline.finish())
     if not times:
         raise NotAVideo(f"{source.name} has no frames")
     for line in source.warnings:
         notice(line)
+    for flaw, frames in flaws.items():
+        if flaw is not None:
+            notice(f"{flaw} in {frames} of {len(times)} frames: {ADVICE[flaw]}; nothing was spotted in them")
     numbers = np.array(source.numbers)[sequences] if isinstance(source, ImageFolder) else np.array(sequences)
     clock = np.array(times)
     found = [

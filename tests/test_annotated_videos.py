@@ -198,7 +198,7 @@ def test_the_command_scores_a_made_set(here: Here, tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         # Every fourth picture of 200 a second shows it too, and is drawn in a quarter of the time.
         with SyntheticSource(
-            seconds=2.5, fps=200.0, size=(320, 240), paced=False, events=events, blinks=False
+            seconds=2.5, fps=200.0, size=(480, 360), paced=False, events=events, blinks=False
         ) as source:
             for number in range(0, 500, 4):
                 cv2.imwrite(str(folder / f"{name}_{number + 1:04d}.png"), source.frame(number).luma)
