@@ -184,12 +184,6 @@ def test_nothing_is_no_division_by_zero() -> None:
     assert (score.false_micro_per_minute, score.strs) == (0.0, None)
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """Give the program in this process."""
-    return Here(monkeypatch, capfd)
-
-
 def test_the_command_scores_a_made_set(here: Here, tmp_path: Path) -> None:
     """The whole way: a folder as the set is delivered in, to TP, FP and FN."""
     jaw = TrueEvent(1.5, 1.65, 1.9, "jaw", amplitude_px=1.2, action_units={26: 1.0})

@@ -25,12 +25,6 @@ JAW = TrueEvent(2.0, 2.2, 2.4, "jaw drop", amplitude_px=1.5, action_units={26: 1
 RED, GREEN = (48, 48, 214), (120, 150, 120)
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """Give the program in this process."""
-    return Here(monkeypatch, capfd)
-
-
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one face that drops its jaw, as a film, and as a folder of pictures numbered from 5562 on."""
@@ -131,6 +125,20 @@ def test_a_film_without_a_face_says_so(here: Here, tmp_path: Path) -> None:
     assert "no face was found" in done.stderr
     assert "nothing found in 0.4 s, 12 frames, a face in 0% of them" in done.stdout
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 1
+
+
+def test_a_face_too_small_is_told_and_not_guessed_at(here: Here, tmp_path: Path) -> None:
+    """Missed otherwise: an empty table of a film in which everybody sees a face."""
+    (tmp_path / "small").mkdir()
+    with SyntheticSource(
+        seconds=0.7, fps=FPS, size=(176, 132), paced=False, events=(), blinks=False
+    ) as source:
+        for frame in source:
+            cv2.imwrite(str(tmp_path / "small" / f"{frame.sequence}.png"), frame.luma)
+    done = here("spot", "small", "--fps", "30", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "face too small" in done.stderr
+    assert "come nearer" in done.stderr
 
 
 def make_spotted(seconds: float, *, fps: float = 20.0) -> Spotted:

@@ -30,11 +30,6 @@ SIZE = (160, 120)
 SMALL = ("--size", "160", "120", "--amplitude", "0.2", "0.8")
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    return Here(monkeypatch, capfd)
-
-
 def source(*, seconds: float = 12.0, shortcomings: Shortcomings | None = None) -> SyntheticSource:
     script = Script(micro_px=(0.3, 1.0), gap_s=1.0, speech=0.3, macro=0.2)
     return SyntheticSource(
