@@ -99,7 +99,7 @@ def tracking_tables(figures: dict[str, Any]) -> list[Table]:
     rest = _table("Time and steps", ("",), first=("what",))
     for row in figures["pace"]:
         width, height = row["size"]
-        rest.add_row(f"a frame of {width}×{height}, without detection", f"{row['frame_ms']:.2f} ms")
+        rest.add_row(f"a frame of {width}×{height}, without detection, CPU", f"{row['frame_ms']:.2f} ms")
         rest.add_row(f"a detection at {width}×{height}", f"{row['detection_ms']:.1f} ms")
     for hidden_s, seconds in figures["found_again_s"].items():
         rest.add_row(f"found again after {hidden_s} s behind a board", f"{seconds:.2f} s")

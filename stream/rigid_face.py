@@ -22,7 +22,7 @@ _LEFT = (
     (0.33, 0.14, 0.085, 0.070, 0.5),  # side of the forehead
     (0.185, 0.43, 0.050, 0.075, 1.5),  # beside the outer corner of the eye, under the brow's end
     (0.38, 0.53, 0.055, 0.055, 0.2),  # beside the nose, under the eye: a smile and a wrinkled nose move it
-    (0.24, 0.55, 0.080, 0.070, 0.2),  # cheekbone: a smile lifts it
+    (0.24, 0.55, 0.080, 0.070, 0.1),  # cheekbone: a smile lifts it
 )
 _PARTS = (*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, counts) for x, y, rx, ry, counts in _LEFT))
 
