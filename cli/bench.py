@@ -63,7 +63,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     detector_model: DetectorModel = None,
 ) -> None:
-    """Measure how fast this machine is, or how true its results.
+    """Measure how fast this machine is, or how true it is.
 
     Magnification alone, and the whole way from a video file to events. `spot`, `track` and `fidelity`
     measure, on made motion that is known exactly, how true the found events are, how still a face is held,

@@ -36,7 +36,7 @@ def demo(
     detector_model: DetectorModel = None,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines also in a terminal.")] = False,
 ) -> None:
-    """Watch a made live face and tell what is found of what was put in."""
+    """Watch a made live face, and tell what of it is found."""
     from magnifyme.models.face_detector import open_detector
     from magnifyme.stream.magnification import Magnification
     from magnifyme.stream.monitor import Monitor

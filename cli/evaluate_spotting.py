@@ -40,9 +40,10 @@ def evaluate_spotting(
     detector_model: DetectorModel = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score the spotter on long videos as MEGC does: F1 at IoU 0.5 over the whole set.
+    """Score the spotter on long videos as MEGC does.
 
-    Videos without any event count too. The spotter was tuned on made faces alone: no fold is needed.
+    F1 at IoU 0.5 over the whole set, videos without any event included. The spotter was tuned on made faces
+    alone: no fold is needed.
     """
     from magnifyme.models.classifier import Classifier
     from magnifyme.models.face_detector import open_detector

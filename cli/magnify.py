@@ -64,7 +64,7 @@ def magnify(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Magnify the motion in a video, in pictures, or in a data set.
+    """Magnify motion in a video, pictures, or a data set.
 
     Sound, frame times, rotation, colours and names stay as they are. A data set (a folder of folders of
     pictures, however deep) becomes a tree OUT/x<factor> for each --factor; work that was stopped goes on.

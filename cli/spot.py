@@ -51,9 +51,10 @@ def spot(
     detector_model: DetectorModel = None,
     quiet: Quiet = False,
 ) -> None:
-    """Find when the face in a film moved: onset, apex, offset, how far, and which of its parts.
+    """Find when the face in a film moved.
 
-    Frames are counted from 0; those of a folder have the numbers in the pictures' names.
+    Onset, apex, offset, how far, and which of its parts. Frames are counted from 0; those of a folder have
+    the numbers in the pictures' names.
     """
     from magnifyme.models.classifier import Classifier
     from magnifyme.models.face_detector import open_detector

@@ -66,7 +66,10 @@ def synthesize(
         float, typer.Option(min=0.0, max=50.0, metavar="LEVELS", help="Sensor noise, in gray levels.")
     ] = 1.0,
     crf: Annotated[
-        int, typer.Option(min=0, max=51, help="Quality of the video: 0 is without loss, 51 the worst.")
+        int,
+        typer.Option(
+            min=0, max=51, metavar="NUMBER", help="Quality of the video: 0 is without loss, 51 the worst."
+        ),
     ] = 18,
     subjects: Annotated[
         int, typer.Option(min=1, max=900, metavar="NUMBER", help="People in the data set.")

@@ -95,7 +95,7 @@ def watch(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Watch a stream and name the expressions on the face in it.
+    """Watch a stream and name the expressions on its face.
 
     The face is found and held still, and its motion magnified.
     """

@@ -383,7 +383,7 @@ def test_help_is_short_and_fits(tmp_path: Path, here: Here, monkeypatch: pytest.
     assert (bare.returncode, bare.stderr) == (0, "")
     assert bare.stdout == asked.stdout
     assert "..." not in asked.stdout.partition("Commands:")[2], "a command's line is cut short"
-    for command in ("watch", "magnify", "bench", "doctor", "demo"):
+    for command in ("watch", "magnify", "spot", "synthesize", "bench", "doctor", "demo"):
         text = here(command, "--help", cwd=tmp_path).stdout
         assert text.startswith(f"Usage: magnifyme {command} ")
         assert max(map(len, text.splitlines())) <= 80
