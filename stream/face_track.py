@@ -47,14 +47,24 @@ class _Look:
 
     @classmethod
     def of(
-        cls, frame: Frame, matrix: NDArray[np.float64], *, size: int, before: int | None = None
+        cls,
+        frame: Frame,
+        matrix: NDArray[np.float64],
+        *,
+        landmarks: NDArray[np.float64],
+        size: int,
+        before: int | None = None,
     ) -> Self | None:
-        """Remember the face as `matrix` finds it in the frame; None where that is outside of it."""
+        """Remember the face as `matrix` finds it in the frame; None where that is outside of it.
+
+        `landmarks` [5, 2] are those of the face in its crop.
+        """
         reduction = reduction_for(matrix, step=size / GRID, before=before)
         plane = cut_face(frame.luma, matrix=matrix, size=size, reduction=reduction)
         if plane is None:
             return None
-        reference = Reference(plane.coefficients, warp=plane.warp(matrix), crop_size=size)
+        warp, shares = plane.warp(matrix), (landmarks + 0.5) / size
+        reference = Reference(plane.coefficients, warp=warp, crop_size=size, landmarks=shares)
         return cls(reference, matrix, reduction)
 
 
@@ -81,6 +91,7 @@ class Track:
         x, y, width, height = face.box
         box = np.array([[x, y], [x + width, y], [x, y + height], [x + width, y + height]])
         self._box = apply(look.matrix, points=box)
+        self._landmarks = apply(look.matrix, points=face.landmarks)
         self._restarted, self._renewed = True, False
         self._best_agreement = 0.0
         self._stale_since: float | None = None
@@ -94,7 +105,8 @@ class Track:
         eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
         if not np.isfinite(matrix).all() or not eyes >= _LEAST_EYE_DISTANCE_PX:
             return None
-        look = _Look.of(frame, matrix, size=crop_size)
+        landmarks = apply(matrix, points=face.landmarks)
+        look = _Look.of(frame, matrix, landmarks=landmarks, size=crop_size)
         if look is None:
             return None
         return cls(look, face, number=number, time=frame.time, crop_size=crop_size)
@@ -204,7 +216,13 @@ class Track:
         turn = abs(math.remainder(turn, math.tau))
         stale = self._stale_since is not None and frame.time - self._stale_since >= _STALE_S
         if stale or turn > _STALE_TURN or not 1.0 / _STALE_SCALE < change < _STALE_SCALE:
-            fresh = _Look.of(frame, self.matrix, size=self._size, before=self._look.reduction)
+            fresh = _Look.of(
+                frame,
+                self.matrix,
+                landmarks=self._landmarks,
+                size=self._size,
+                before=self._look.reduction,
+            )
             if fresh is not None:
                 self._look = fresh
                 self._crop_reduction = reduction_for(self.matrix, before=self._crop_reduction)

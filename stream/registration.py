@@ -17,6 +17,7 @@ from magnifyme.magnify.registration import Template
 from magnifyme.magnify.similarity import apply, compose, scale_of
 from magnifyme.magnify.warp import sample_affine, spline_coefficients
 
+from .face import CANONICAL_LANDMARKS
 from .rigid_face import rigid_parts, whole_face
 
 GRID = 128
@@ -48,9 +49,17 @@ class Reference:
     """One look of a face, and the registration of later planes to it."""
 
     def __init__(
-        self, coefficients: NDArray[np.float32], *, warp: NDArray[np.float64], crop_size: int
+        self,
+        coefficients: NDArray[np.float32],
+        *,
+        warp: NDArray[np.float64],
+        crop_size: int,
+        landmarks: NDArray[np.float64] = CANONICAL_LANDMARKS,
     ) -> None:
-        """Remember the face that `warp` [2, 3], from crop pixels, finds in a plane's spline coefficients."""
+        """Remember the face that `warp` [2, 3], from crop pixels, finds in a plane's spline coefficients.
+
+        `landmarks` [5, 2] are where the face has them in the crop, as shares of its side.
+        """
         # Sample i of the grid stands in the middle of its cell of the crop.
         cell = crop_size / GRID
         middle = (cell - 1.0) / 2.0
@@ -58,7 +67,7 @@ class Reference:
         self._to_grid = np.array([[1.0, 0.0, -middle], [0.0, 1.0, -middle]]) / cell
         grid = np.empty((GRID, GRID), np.float32)
         sample_affine(coefficients, matrix=compose(warp, inner=self._to_crop), out=grid)
-        labels, weights, counts = rigid_parts(GRID)
+        labels, weights, counts = rigid_parts(GRID, landmarks=landmarks)
         self._fine = Template(grid, labels=labels, weights=weights, counts=counts)
         smooth = _shrink(grid)
         size = smooth.shape[0]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .face import CANONICAL_LANDMARKS
+
 # Centre x, y and radii x, y of each part, as shares of the crop's side, and how much it counts; placed by
 # hand relative to CANONICAL_LANDMARKS and a mean face. What lies left of the middle is mirrored to the right.
 _MIDDLE = (
@@ -25,18 +27,26 @@ _LEFT = (
     (0.24, 0.55, 0.080, 0.070, 0.1),  # cheekbone: a smile lifts it
 )
 _PARTS = (*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, counts) for x, y, rx, ry, counts in _LEFT))
+# What lies so near the height of the eyes, and so far from the middle, goes where the eye of its side is.
+_BESIDE_EYES, _ASIDE = (0.3, 0.58), 0.2
 
 
-def rigid_parts(size: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+def rigid_parts(
+    size: int, *, landmarks: NDArray[np.float64] = CANONICAL_LANDMARKS
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
     """Give each pixel of a crop of `size` x `size` its part and its weight, and each part its own.
 
-    Labels [size, size] count from 0; weights float32 [size, size] lie in 0 to 1, are greatest in the middle
+    `landmarks` [5, 2] are the face's own in the crop, as shares of its side: where the eyes are further apart
+    than usual, a blink must not reach into the parts beside them. Labels [size, size] count from 0; weights float32 [size, size] lie in 0 to 1, are greatest in the middle
     of a part and 0 outside all of them. The parts' weights [parts] say how much each counts in all.
     """
     centres = (np.arange(size) + 0.5) / size
     weights = np.empty((len(_PARTS), size, size), np.float32)
+    away = landmarks[:2] - CANONICAL_LANDMARKS[:2]
     for layer, (x, y, rx, ry, _) in zip(weights, _PARTS, strict=True):
-        distance = ((centres - x) / rx)[None, :] ** 2 + ((centres - y) / ry)[:, None] ** 2
+        beside = _BESIDE_EYES[0] < y < _BESIDE_EYES[1] and abs(x - 0.5) > _ASIDE
+        right, down = away[int(x > 0.5)] if beside else (0.0, 0.0)
+        distance = ((centres - x - right) / rx)[None, :] ** 2 + ((centres - y - down) / ry)[:, None] ** 2
         layer[:] = np.clip(1.5 * (1.0 - distance), 0.0, 1.0)
     return weights.argmax(axis=0), weights.max(axis=0), np.array([part[4] for part in _PARTS])
 

@@ -38,7 +38,7 @@ def test_the_loss_of_an_expression_shows(monkeypatch: pytest.MonkeyPatch) -> Non
     mouth = np.zeros((128, 128), np.float32)
     mouth[88:112, 34:94] = 1.0
     parts = (np.zeros((128, 128), np.int64), mouth, np.ones(1))
-    monkeypatch.setattr("magnifyme.stream.registration.rigid_parts", lambda _: parts)
+    monkeypatch.setattr("magnifyme.stream.registration.rigid_parts", lambda *_, **__: parts)
     assert measure_loss(Case(sigma=0.0), units={12: 1.0}, detector=HaarCascade()) > 0.05
 
 
