@@ -24,9 +24,9 @@ def part_rows(height: int, part: int, parts: int, together: int) -> tuple[int, i
 
 
 def launch(serial: Any, parallel: Any, parts: int, *arguments: Any) -> None:
-    """Run a frame's stages in so many `parts`; `parallel` takes their number before what `serial` takes."""
+    """Run a frame's stages with the kernel for one part or for several; both take their number first."""
     if parts == 1:
-        serial(*arguments)
+        serial(parts, *arguments)
         return
     with _LAUNCH:
         parallel(parts, *arguments)

@@ -60,8 +60,10 @@ class Step(NamedTuple):
     whole: NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def do_part(stage: int, part: int, parts: int, luma: Bytes, out: Bytes, geometry: Geometry, s: Step) -> None:
+# Types and error model are the same from either caller, for all that this calls too: so is the machine code.
+# A parallel caller's own error model is another, and its index unsigned.
+@njit(cache=True, nogil=True, fastmath=True, error_model="python")
+def _do_part(stage: int, part: int, parts: int, luma: Bytes, out: Bytes, geometry: Geometry, s: Step) -> None:
     """Do one part of one stage: luma in, rows of `out` with the last one."""
     lines = s.scratch[part]
     raw, sums, last = s.cells[0], s.cells[1], s.state[-1]
@@ -106,15 +108,16 @@ def do_part(stage: int, part: int, parts: int, luma: Bytes, out: Bytes, geometry
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def run_serial(stages: int, luma: Bytes, out: Bytes, geometry: Geometry, step: Step) -> None:
-    """Do a frame's first `stages` in this thread."""
+def run_serial(parts: int, stages: int, luma: Bytes, out: Bytes, geometry: Geometry, step: Step) -> None:
+    """Do a frame's first `stages` in so many parts, all in this thread."""
     for stage in range(stages):
-        do_part(stage, 0, 1, luma, out, geometry, step)
+        for part in range(parts):
+            _do_part(stage, part, parts, luma, out, geometry, step)
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
 def run_parallel(parts: int, stages: int, luma: Bytes, out: Bytes, geometry: Geometry, step: Step) -> None:
-    """Do a frame's first `stages` in so many parts."""
+    """Do a frame's first `stages` in so many parts, each in a thread."""
     for stage in range(stages):
         for part in prange(parts):
-            do_part(stage, part, parts, luma, out, geometry, step)
+            _do_part(stage, np.int64(part), parts, luma, out, geometry, step)
