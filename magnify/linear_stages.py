@@ -78,4 +78,4 @@ def run_parallel(parts: int, luma: Bytes, out: Bytes, geometry: Geometry, gate: 
     """Do a frame in so many parts, each in a thread."""
     for stage in range(_STAGES):
         for part in prange(parts):
-            _do_part(stage, np.int64(part), parts, luma, out, geometry, gate, step)
+            _do_part(stage, np.int64(part), parts, luma, out, geometry, gate, step)  # type: ignore[arg-type]

@@ -120,4 +120,4 @@ def run_parallel(parts: int, stages: int, luma: Bytes, out: Bytes, geometry: Geo
     """Do a frame's first `stages` in so many parts, each in a thread."""
     for stage in range(stages):
         for part in prange(parts):
-            _do_part(stage, np.int64(part), parts, luma, out, geometry, step)
+            _do_part(stage, np.int64(part), parts, luma, out, geometry, step)  # type: ignore[arg-type]
