@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .linear_kernels import load
 from .linear_shrinkage import BLOCK, Gate
-from .linear_stages import Step, run_parallel, run_serial
+from .linear_stages import STAGES, Step, run_parallel, run_part
 from .noise import NoiseModel, decay_of
 from .parts import launch
 from .planes import flat_plane, plane_geometry
@@ -129,9 +129,10 @@ class LinearEngine:
             self._sums,
         )
         launch(
-            run_serial,
+            run_part,
             run_parallel,
             self._threads,
+            STAGES,
             flat_plane(luma, writeable=False),
             flat_plane(out, writeable=True),
             plane_geometry(luma, out),

@@ -13,7 +13,7 @@ from .parts import part_rows
 from .planes import Bytes, Floats, Geometry, Table, Words
 from .pyramid import level_plane, reduce_rows
 
-_STAGES = 6
+STAGES = 6
 
 
 class Step(NamedTuple):
@@ -38,44 +38,52 @@ class Step(NamedTuple):
 # Types and error model are the same from either caller, for all that this calls too: so is the machine code.
 # A parallel caller's own error model is another, and its index unsigned.
 @njit(cache=True, nogil=True, fastmath=True, error_model="python")
-def _do_part(
-    stage: int, part: int, parts: int, luma: Bytes, out: Bytes, geometry: Geometry, gate: Gate, s: Step
+def run_part(
+    part: int,
+    parts: int,
+    stages: tuple[int, int],
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    gate: Gate,
+    s: Step,
 ) -> None:
-    """Do one part of one stage: luma in, rows of `out` with the last one."""
+    """Do one part of the stages from stages[0] to stages[1]; the last one writes rows of `out`."""
     lines = s.scratch[part]
     held = gate.shares.size > 0
     passed = s.state[-1, 0]
     band = gate.shown if held else passed
     rows = part_rows(passed.shape[0], part, parts, BLOCK)
     top = level_plane(s.levels, s.shapes[0])
-    if stage == 0:
-        rows_in(luma, geometry, s.base_level, gate, s.state, s.coefficients, rows, lines, s.sums[part])
-    elif stage == 1:
-        find_shares(gate, part_rows(gate.shares.shape[0], part, parts, 1), lines)
-    elif stage == 2:
-        if held:
-            shrink_rows(passed, gate, rows, lines[0])
-    elif stage == 3:
-        halves = part_rows(top.shape[0], part, parts, 1)
-        reduce_rows(band, top, halves[0], halves[1], lines[0])
-    elif stage == 4:
-        if part == 0:
-            collapse(s.levels, s.shapes, s.weights, lines[0])
-    else:
-        rows_out(luma, out, geometry, s.base_level, band, top, s.weights[0], s.amplitude, rows, lines)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def run_serial(parts: int, luma: Bytes, out: Bytes, geometry: Geometry, gate: Gate, step: Step) -> None:
-    """Do a frame in so many parts, all in this thread."""
-    for stage in range(_STAGES):
-        for part in range(parts):
-            _do_part(stage, part, parts, luma, out, geometry, gate, step)
+    for stage in range(stages[0], stages[1]):
+        if stage == 0:
+            rows_in(luma, geometry, s.base_level, gate, s.state, s.coefficients, rows, lines, s.sums[part])
+        elif stage == 1:
+            find_shares(gate, part_rows(gate.shares.shape[0], part, parts, 1), lines)
+        elif stage == 2:
+            if held:
+                shrink_rows(passed, gate, rows, lines[0])
+        elif stage == 3:
+            halves = part_rows(top.shape[0], part, parts, 1)
+            reduce_rows(band, top, halves[0], halves[1], lines[0])
+        elif stage == 4:
+            if part == 0:
+                collapse(s.levels, s.shapes, s.weights, lines[0])
+        else:
+            rows_out(luma, out, geometry, s.base_level, band, top, s.weights[0], s.amplitude, rows, lines)
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
-def run_parallel(parts: int, luma: Bytes, out: Bytes, geometry: Geometry, gate: Gate, step: Step) -> None:
-    """Do a frame in so many parts, each in a thread."""
-    for stage in range(_STAGES):
+def run_parallel(
+    parts: int,
+    stages: int,
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    gate: Gate,
+    step: Step,
+) -> None:
+    """Do a frame's first `stages`, each in so many parts on as many threads."""
+    for stage in range(stages):
         for part in prange(parts):
-            _do_part(stage, np.int64(part), parts, luma, out, geometry, gate, step)  # type: ignore[arg-type]
+            run_part(np.int64(part), parts, (stage, stage + 1), luma, out, geometry, gate, step)  # type: ignore[arg-type]

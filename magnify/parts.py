@@ -23,10 +23,10 @@ def part_rows(height: int, part: int, parts: int, together: int) -> tuple[int, i
     return groups * part // parts * together, min(groups * (part + 1) // parts * together, height)
 
 
-def launch(serial: Any, parallel: Any, parts: int, *arguments: Any) -> None:
-    """Run a frame's stages with the kernel for one part or for several; both take their number first."""
+def launch(run_part: Any, run_parallel: Any, parts: int, stages: int, *arguments: Any) -> None:
+    """Run a frame's first `stages`, whole in this thread or each in so many `parts`."""
     if parts == 1:
-        serial(parts, *arguments)
+        run_part(0, 1, (0, stages), *arguments)
         return
     with _LAUNCH:
-        parallel(parts, *arguments)
+        run_parallel(parts, stages, *arguments)

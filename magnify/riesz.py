@@ -28,7 +28,7 @@ from .parts import launch
 from .planes import Floats, Table, flat_plane, plane_geometry
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
 from .riesz_shrinkage import Shrinkage
-from .riesz_stages import ANALYSIS, STAGES, Step, run_parallel, run_serial
+from .riesz_stages import ANALYSIS, STAGES, Step, run_parallel, run_part
 from .spline import spline_room
 from .temporal import BandPass
 
@@ -136,7 +136,7 @@ class RieszEngine:
             self._whole,
         )
         launch(
-            run_serial,
+            run_part,
             run_parallel,
             self._threads,
             stages,

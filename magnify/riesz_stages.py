@@ -63,61 +63,69 @@ class Step(NamedTuple):
 # Types and error model are the same from either caller, for all that this calls too: so is the machine code.
 # A parallel caller's own error model is another, and its index unsigned.
 @njit(cache=True, nogil=True, fastmath=True, error_model="python")
-def _do_part(stage: int, part: int, parts: int, luma: Bytes, out: Bytes, geometry: Geometry, s: Step) -> None:
-    """Do one part of one stage: luma in, rows of `out` with the last one."""
+def run_part(
+    part: int,
+    parts: int,
+    stages: tuple[int, int],
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    s: Step,
+) -> None:
+    """Do one part of the stages from stages[0] to stages[1]; the last one writes rows of `out`."""
     lines = s.scratch[part]
     raw, sums, last = s.cells[0], s.cells[1], s.state[-1]
     cell_rows = part_rows(raw.shape[1], part, parts, 2)
-    if stage == 0:
-        load(luma, geometry, s.picture, part_rows(geometry[0], part, parts, 1))
-    elif stage <= LAST_LEVEL:
-        coarse = level_plane(s.planes, s.planes_at[stage - 1])
-        fine = s.picture if stage == 1 else level_plane(s.planes, s.planes_at[stage - 2])
-        rows = part_rows(coarse.shape[0], part, parts, 1)
-        reduce_rows(fine, coarse, rows[0], rows[1], lines[0])
-    elif stage == ANALYSIS - 1:
-        skipped = len(s.planes_at) - len(s.bands_at)
-        for k in range(len(s.bands_at)):
-            plane = s.picture if skipped + k < 0 else level_plane(s.planes, s.planes_at[skipped + k])
-            rows = part_rows(plane.shape[0], part, parts, 1)
-            band_rows(plane, level_plane(s.now, s.bands_at[k]), rows, lines)
-    elif stage == ANALYSIS:
-        raw[:, cell_rows[0] : cell_rows[1]] = np.float32(0.0)
-        finest = GRID_LEVEL - LAST_LEVEL - 1 + len(s.bands_at)
-        for k in range(len(s.bands_at)):
-            before, now = level_plane(s.before, s.bands_at[k]), level_plane(s.now, s.bands_at[k])
-            # Whole pairs of rows of cells: two rows of the coarsest level's pixels lie in no other part.
-            rows = part_rows(now.shape[0], part, parts, 2 ** (finest - k + 1))
-            compare_rows(before, now, finest - k, s.weights[k], raw, rows, lines)
-    elif stage == ANALYSIS + 1:
-        for c in range(5):
-            smooth_rows(raw[c], sums[c], cell_rows, lines[0])
-    elif stage == ANALYSIS + 2:
-        follow_rows(sums, s.state, s.coefficients, raw, cell_rows, lines)
-        if s.anew:
-            average_rows(last, raw, s.steps, s.energies, s.decay, cell_rows)
-    elif stage == ANALYSIS + 3:
-        if s.anew:
-            smooth_rows(s.energies[0], sums[0], cell_rows, lines[0])
-            smooth_rows(s.energies[1], sums[1], cell_rows, lines[0])
-            shrink_rows(last, sums, s.noise, s.field, cell_rows)
-        fit_spline(s.picture, s.source, part, parts, lines[0])
-    else:
-        rows = part_rows(geometry[0], part, parts, 1)
-        move_rows(s.source, s.field, s.amplitude, out, geometry, rows, lines, s.whole[part])
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def run_serial(parts: int, stages: int, luma: Bytes, out: Bytes, geometry: Geometry, step: Step) -> None:
-    """Do a frame's first `stages` in so many parts, all in this thread."""
-    for stage in range(stages):
-        for part in range(parts):
-            _do_part(stage, part, parts, luma, out, geometry, step)
+    for stage in range(stages[0], stages[1]):
+        if stage == 0:
+            load(luma, geometry, s.picture, part_rows(geometry[0], part, parts, 1))
+        elif stage <= LAST_LEVEL:
+            coarse = level_plane(s.planes, s.planes_at[stage - 1])
+            fine = s.picture if stage == 1 else level_plane(s.planes, s.planes_at[stage - 2])
+            rows = part_rows(coarse.shape[0], part, parts, 1)
+            reduce_rows(fine, coarse, rows[0], rows[1], lines[0])
+        elif stage == ANALYSIS - 1:
+            skipped = len(s.planes_at) - len(s.bands_at)
+            for k in range(len(s.bands_at)):
+                plane = s.picture if skipped + k < 0 else level_plane(s.planes, s.planes_at[skipped + k])
+                rows = part_rows(plane.shape[0], part, parts, 1)
+                band_rows(plane, level_plane(s.now, s.bands_at[k]), rows, lines)
+        elif stage == ANALYSIS:
+            raw[:, cell_rows[0] : cell_rows[1]] = np.float32(0.0)
+            finest = GRID_LEVEL - LAST_LEVEL - 1 + len(s.bands_at)
+            for k in range(len(s.bands_at)):
+                before, now = level_plane(s.before, s.bands_at[k]), level_plane(s.now, s.bands_at[k])
+                # Whole pairs of rows of cells: two rows of the coarsest level's pixels lie in no other part.
+                rows = part_rows(now.shape[0], part, parts, 2 ** (finest - k + 1))
+                compare_rows(before, now, finest - k, s.weights[k], raw, rows, lines)
+        elif stage == ANALYSIS + 1:
+            for c in range(5):
+                smooth_rows(raw[c], sums[c], cell_rows, lines[0])
+        elif stage == ANALYSIS + 2:
+            follow_rows(sums, s.state, s.coefficients, raw, cell_rows, lines)
+            if s.anew:
+                average_rows(last, raw, s.steps, s.energies, s.decay, cell_rows)
+        elif stage == ANALYSIS + 3:
+            if s.anew:
+                smooth_rows(s.energies[0], sums[0], cell_rows, lines[0])
+                smooth_rows(s.energies[1], sums[1], cell_rows, lines[0])
+                shrink_rows(last, sums, s.noise, s.field, cell_rows)
+            fit_spline(s.picture, s.source, part, parts, lines[0])
+        else:
+            rows = part_rows(geometry[0], part, parts, 1)
+            move_rows(s.source, s.field, s.amplitude, out, geometry, rows, lines, s.whole[part])
 
 
 @njit(cache=True, nogil=True, fastmath=True, parallel=True)
-def run_parallel(parts: int, stages: int, luma: Bytes, out: Bytes, geometry: Geometry, step: Step) -> None:
-    """Do a frame's first `stages` in so many parts, each in a thread."""
+def run_parallel(
+    parts: int,
+    stages: int,
+    luma: Bytes,
+    out: Bytes,
+    geometry: Geometry,
+    step: Step,
+) -> None:
+    """Do a frame's first `stages`, each in so many parts on as many threads."""
     for stage in range(stages):
         for part in prange(parts):
-            _do_part(stage, np.int64(part), parts, luma, out, geometry, step)  # type: ignore[arg-type]
+            run_part(np.int64(part), parts, (stage, stage + 1), luma, out, geometry, step)  # type: ignore[arg-type]

@@ -18,8 +18,8 @@ from magnifyme.magnify import (
 )
 
 PIXEL_LOOPS = [
-    linear_stages.run_serial,
-    riesz_stages.run_serial,
+    linear_stages.run_part,
+    riesz_stages.run_part,
     spline.fit_spline,
     stabilizer_kernels.difference,
 ]
