@@ -12,22 +12,20 @@ State is the band-pass's two values a section and the previous base plane, 16-bi
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .linear_kernels import load, step_parallel, step_serial
+from .linear_kernels import load
 from .linear_shrinkage import BLOCK, Gate
+from .linear_stages import STAGES, Step, run_parallel, run_part
 from .noise import NoiseModel, decay_of
+from .parts import launch
 from .planes import flat_plane, plane_geometry
 from .pyramid import level_shapes, level_weights, octave_gains
 from .temporal import BandPass
 
 # Scratch rows of a block: a ring of five base rows, a line, a full-size row, and two interpolated lines.
 _SCRATCH_ROWS = 9
-# Numba's fallback threading layer ends the process when two threads launch parallel kernels at once.
-_LAUNCH = threading.Lock()
 
 
 class LinearEngine:
@@ -119,12 +117,8 @@ class LinearEngine:
             np.float32(decay_of(dt)),
             np.float32(self._noise.held),
         )
-        arguments = (
-            flat_plane(luma, writeable=False),
-            flat_plane(out, writeable=True),
-            plane_geometry(luma, out),
+        step = Step(
             self._base_level,
-            gate,
             self._state,
             self._band_pass.coefficients(dt=dt),
             self._levels,
@@ -134,10 +128,16 @@ class LinearEngine:
             self._scratch,
             self._sums,
         )
-        if self._threads == 1:
-            step_serial(*arguments)
-        else:
-            with _LAUNCH:
-                step_parallel(*arguments)
+        launch(
+            run_part,
+            run_parallel,
+            self._threads,
+            STAGES,
+            flat_plane(luma, writeable=False),
+            flat_plane(out, writeable=True),
+            plane_geometry(luma, out),
+            gate,
+            step,
+        )
         if anew:
             self._previous, self._before = self._before, self._previous

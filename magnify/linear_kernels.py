@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from .formulas import TAPS, UNIT, halve, interpolate, lean, round_and_clip
-from .linear_shrinkage import BLOCK, Gate, average_row, find_shares, shrink_rows
+from .linear_shrinkage import BLOCK, Gate, average_row
 from .planes import Bytes, Floats, Geometry, Table, Words
 from .pyramid import level_plane, reduce_rows
 from .temporal import section_step
@@ -259,73 +259,3 @@ def between_columns(line: Floats, cells: int, row: Floats) -> None:
     for x in range(cells):
         row[2 * x] = interpolate(here[x], left[x], right[x], far_left[x], TAPS)
         row[2 * x + 1] = interpolate(here[x], right[x], left[x], far_right[x], TAPS)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def step_serial(
-    luma: Bytes,
-    out: Bytes,
-    geometry: Geometry,
-    base_level: int,
-    gate: Gate,
-    state: Floats,
-    coefficients: Floats,
-    levels: Floats,
-    shapes: Table,
-    weights: Floats,
-    amplitude: np.float32,
-    scratch: Floats,
-    sums: Words,
-) -> None:
-    """Do a whole frame in this thread."""
-    everything = (0, gate.previous.shape[0])
-    lines = scratch[0]
-    top = level_plane(levels, shapes[0])
-    rows_in(luma, geometry, base_level, gate, state, coefficients, everything, lines, sums[0])
-    band = state[-1, 0]
-    if gate.shares.size > 0:
-        find_shares(gate, lines)
-        shrink_rows(band, gate, everything, lines[0])
-        band = gate.shown
-    reduce_rows(band, top, 0, top.shape[0], lines[0])
-    collapse(levels, shapes, weights, lines[0])
-    rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, everything, lines)
-
-
-@njit(cache=True, nogil=True, fastmath=True, parallel=True)
-def step_parallel(
-    luma: Bytes,
-    out: Bytes,
-    geometry: Geometry,
-    base_level: int,
-    gate: Gate,
-    state: Floats,
-    coefficients: Floats,
-    levels: Floats,
-    shapes: Table,
-    weights: Floats,
-    amplitude: np.float32,
-    scratch: Floats,
-    sums: Words,
-) -> None:
-    """Do a whole frame with one thread a part of the rows; the same sums in the same order: the same bits."""
-    top = level_plane(levels, shapes[0])
-    parts = len(scratch)
-    height, cells = len(gate.previous), len(top)
-    blocks = (height + BLOCK - 1) // BLOCK
-    for p in prange(parts):
-        rows = (blocks * p // parts * BLOCK, min(blocks * (p + 1) // parts * BLOCK, height))
-        rows_in(luma, geometry, base_level, gate, state, coefficients, rows, scratch[p], sums[p])
-    band = state[-1, 0]
-    if gate.shares.size > 0:
-        find_shares(gate, scratch[0])
-        for p in prange(parts):
-            rows = (height * p // parts, height * (p + 1) // parts)
-            shrink_rows(band, gate, rows, scratch[p, 0])
-        band = gate.shown
-    for p in prange(parts):
-        reduce_rows(band, top, cells * p // parts, cells * (p + 1) // parts, scratch[p, 0])
-    collapse(levels, shapes, weights, scratch[0, 0])
-    for p in prange(parts):
-        rows = (height * p // parts, height * (p + 1) // parts)
-        rows_out(luma, out, geometry, base_level, band, top, weights[0], amplitude, rows, scratch[p])

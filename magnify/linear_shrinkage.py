@@ -47,13 +47,13 @@ def average_row(squares: Floats, decay: np.float32, energies: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def find_shares(gate: Gate, scratch: Floats) -> None:
-    """Compute for each block how much of what passed is magnified, from its and its neighbours' averages."""
-    rows, columns = gate.shares.shape
-    for y in range(rows):
+def find_shares(gate: Gate, rows: tuple[int, int], scratch: Floats) -> None:
+    """Compute for rows of blocks how much of what passed is magnified, from theirs and their neighbours'."""
+    height, columns = gate.shares.shape
+    for y in range(rows[0], rows[1]):
         for k in range(2):
             plane, body = gate.energies[k], scratch[k, 1:]
-            here, above, below = plane[y], plane[max(y - 1, 0)], plane[min(y + 1, rows - 1)]
+            here, above, below = plane[y], plane[max(y - 1, 0)], plane[min(y + 1, height - 1)]
             for x in range(columns):
                 body[x] = pool(here[x], above[x], below[x])
             repeat_edges(scratch[k], 1, columns)

@@ -100,7 +100,7 @@ class Magnifier:
         check_whole("base_level", base_level, low=0, high=1)
         check_whole("order", order, low=1, high=_MAX_ORDER)
         check_whole("threads", threads, low=1, high=_MAX_THREADS)
-        _check_riesz(method, cutoff_wavelength_px=cutoff_wavelength_px, threads=threads)
+        _check_riesz(method, cutoff_wavelength_px=cutoff_wavelength_px)
         self._band_pass = design_band_pass(band_hz, fps=fps, order=order, temporal=temporal)
         self._pose_band_pass = None
         if stabilize:
@@ -219,7 +219,7 @@ class Magnifier:
 
     def _make_plain_engine(self, shape: tuple[int, int]) -> Engine:
         if self._method == "riesz":
-            return RieszEngine(shape, **self._engine_options())
+            return RieszEngine(shape, threads=self._threads, **self._engine_options())
         return LinearEngine(shape, threads=self._threads, **self._engine_options())
 
     def _engine_options(self) -> dict[str, Any]:
@@ -272,12 +272,10 @@ def _choose_device(device: Device, *, stabilize: bool) -> Literal["cpu", "cuda"]
     raise MagnifyError(f"device is 'cuda', but {missing}; or give 'cpu' or 'auto'")
 
 
-def _check_riesz(method: Method, *, cutoff_wavelength_px: float, threads: int) -> None:
+def _check_riesz(method: Method, *, cutoff_wavelength_px: float) -> None:
     if method != "riesz":
         return
     if cutoff_wavelength_px != 0.0:
         raise MagnifyError(
             f"cutoff_wavelength_px is {cutoff_wavelength_px}; riesz has no wavelength bound, leave it at 0"
         )
-    if threads != 1:
-        raise MagnifyError(f"threads is {threads}; riesz runs in one, give 1")

@@ -23,13 +23,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .noise import NoiseModel
+from .noise import NoiseModel, decay_of
+from .parts import launch
 from .planes import Floats, Table, flat_plane, plane_geometry
-from .riesz_bands import analyse
 from .riesz_formulas import GRID_LEVEL, LAST_LEVEL
-from .riesz_motion import follow
 from .riesz_shrinkage import Shrinkage
-from .riesz_warp import move
+from .riesz_stages import ANALYSIS, STAGES, Step, run_parallel, run_part
 from .spline import spline_room
 from .temporal import BandPass
 
@@ -51,6 +50,7 @@ class RieszEngine:
         factor: float,
         base_level: int,
         noise: NoiseModel,
+        threads: int = 1,
     ) -> None:
         self.shape = shape
         self._band_pass = band_pass
@@ -67,9 +67,11 @@ class RieszEngine:
         grid = sizes[GRID_LEVEL]
         self._cells = np.zeros((2, 5, *grid), np.float32)
         self._state = np.zeros((len(band_pass.sections), 2, 2, *grid), np.float32)
-        self._scratch = np.zeros((_SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
+        self._threads = threads
+        # Each thread's own.
+        self._scratch = np.zeros((threads, _SCRATCH_ROWS, 4 * grid[1] + 24), np.float32)
         self._shrinkage = Shrinkage((grid[0], grid[1]), noise=noise)
-        self._whole = np.zeros((2, shape[1]), np.int32)
+        self._whole = np.zeros((threads, 2, shape[1]), np.int32)
 
     @property
     def state_bytes(self) -> int:
@@ -99,12 +101,21 @@ class RieszEngine:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._state.fill(0.0)
         self._shrinkage.start()
-        self._analyse(luma, self._before)
+        # Nothing is written to it yet.
+        out = np.empty(self.shape, np.uint8)
+        self._run(ANALYSIS, luma, out, dt=0.0)
+        self._before, self._band = self._band, self._before
 
     def step(self, luma: NDArray[np.uint8], *, dt: float, out: NDArray[np.uint8]) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
-        self._analyse(luma, self._band)
-        follow(
+        self._run(STAGES, luma, out, dt=dt)
+        self._before, self._band = self._band, self._before
+
+    def _run(self, stages: int, luma: NDArray[np.uint8], out: NDArray[np.uint8], *, dt: float) -> None:
+        step = Step(
+            self._picture,
+            self._planes,
+            self._planes_at,
             self._before,
             self._band,
             self._bands_at,
@@ -112,31 +123,27 @@ class RieszEngine:
             self._cells,
             self._state,
             self._band_pass.coefficients(dt=dt),
-            self._scratch,
-        )
-        self._before, self._band = self._band, self._before
-        self._shrinkage.step(self._state[-1], self._cells, self._scratch[0], dt=dt)
-        move(
-            self._picture,
+            self._shrinkage.steps,
+            self._shrinkage.energies,
             self._shrinkage.field,
+            np.float32(decay_of(dt)),
+            self._shrinkage.held,
+            # Two frames of one time: no step that the next one's could have changed from.
+            dt > 0.0,
             self._amplitude,
-            flat_plane(out, writeable=True),
-            plane_geometry(luma, out),
             self._source,
             self._scratch,
             self._whole,
         )
-
-    def _analyse(self, luma: NDArray[np.uint8], bands: NDArray[np.float32]) -> None:
-        analyse(
+        launch(
+            run_part,
+            run_parallel,
+            self._threads,
+            stages,
             flat_plane(luma, writeable=False),
-            plane_geometry(luma, luma),
-            self._picture,
-            self._planes,
-            self._planes_at,
-            bands,
-            self._bands_at,
-            self._scratch,
+            flat_plane(out, writeable=True),
+            plane_geometry(luma, out),
+            step,
         )
 
 

@@ -1,52 +1,24 @@
-"""From a picture to its octaves: the Riesz engine's pyramid and what each level tells by itself."""
+"""From a picture's octave to what it tells by itself: the Riesz engine's bands."""
 
 from __future__ import annotations
 
 from numba import njit
 
-from .planes import Bytes, Floats, Geometry, Table, repeat_edges
-from .pyramid import level_plane, reduce_rows
+from .planes import Floats, repeat_edges
 from .riesz_formulas import blur_3, blur_9
-from .spline import load
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def analyse(
-    luma: Bytes,
-    geometry: Geometry,
-    picture: Floats,
-    planes: Floats,
-    planes_at: Table,
-    bands: Floats,
-    bands_at: Table,
-    scratch: Floats,
-) -> None:
-    """Copy luma into the picture [H, W] and compute its bands.
+def band_rows(plane: Floats, out: Floats, rows: tuple[int, int], scratch: Floats) -> None:
+    """Compute rows rows[0]..rows[1] of the band of a plane [h, w]: its fine blur less its coarse one.
 
-    `planes_at` tells where in `planes` the picture's reductions lie, `bands_at` where in `bands` the bands of
-    the coarsest of them go; if there are as many bands as reductions and one more, the finest is the
-    picture's own.
+    `scratch` has two lines.
     """
-    load(luma, geometry, picture)
-    fine = picture
-    for k in range(len(planes_at)):
-        coarse = level_plane(planes, planes_at[k])
-        reduce_rows(fine, coarse, 0, coarse.shape[0], scratch[0])
-        fine = coarse
-    skipped = len(planes_at) - len(bands_at)
-    for k in range(len(bands_at)):
-        plane = picture if skipped + k < 0 else level_plane(planes, planes_at[skipped + k])
-        _band(plane, level_plane(bands, bands_at[k]), scratch)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _band(plane: Floats, out: Floats, scratch: Floats) -> None:
-    """Compute the band of a plane [h, w]: its fine blur less its coarse one. `scratch` has two lines."""
     height, width = plane.shape
     fine, coarse = scratch[0], scratch[1]
     fine_body, coarse_body = fine[4:], coarse[4:]
     last = height - 1
-    for y in range(height):
+    for y in range(rows[0], rows[1]):
         here = plane[y]
         up1, down1 = plane[max(y - 1, 0)], plane[min(y + 1, last)]
         up2, down2 = plane[max(y - 2, 0)], plane[min(y + 2, last)]

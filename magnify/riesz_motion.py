@@ -5,45 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .planes import Floats, Table, repeat_edges
-from .pyramid import level_plane
-from .riesz_formulas import GRID_LEVEL, LAST_LEVEL, SMOOTH, bend, slope, solve, stiffness, turned, weigh_13
+from .planes import Floats, repeat_edges
+from .riesz_formulas import SMOOTH, bend, slope, solve, stiffness, turned, weigh_13
 from .temporal import section_step
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def follow(
+def compare_rows(
     before: Floats,
     now: Floats,
-    bands_at: Table,
+    shift: int,
     weights: Floats,
     cells: Floats,
-    state: Floats,
-    coefficients: Floats,
+    rows: tuple[int, int],
     scratch: Floats,
 ) -> None:
-    """Step the band-passed displacement by what moved from one frame's bands to the next one's.
-
-    `weights` [levels, 2] are each level's for motion and stiffness, `cells` [2, 5, h, w] takes the sums,
-    `state` [order, 2 axes, 2, h, w] is the temporal filter's: the displacement ends in `state[-1, :, 0]`, and
-    that since the last frame in the first two of the sums.
-    """
-    raw, sums = cells[0], cells[1]
-    raw[:] = np.float32(0.0)
-    finest = GRID_LEVEL - LAST_LEVEL - 1 + len(bands_at)
-    for k in range(len(bands_at)):
-        a, b = level_plane(before, bands_at[k]), level_plane(now, bands_at[k])
-        _compare(a, b, finest - k, weights[k], raw, scratch)
-    for c in range(5):
-        smooth(raw[c], sums[c], scratch[0])
-    _move(sums, state, coefficients, raw, scratch)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _compare(
-    before: Floats, now: Floats, shift: int, weights: Floats, cells: Floats, scratch: Floats
-) -> None:
-    """Add the phase evidence of one level's bands [h, w] to the grid's five sums [5, h', w'].
+    """Add the phase evidence of rows of one level's bands [h, w] to the grid's five sums [5, h', w'].
 
     With L a band, its Riesz pair (L_x, L_y) up to the pair's response, primes for the frame before, and A the
     amplitude, the quaternion product of the two frames' Riesz triples has the imaginary part
@@ -62,7 +39,7 @@ def _compare(
     s_body, sy_body, syy_body = s[2:], sy[2:], syy[2:]
     d_body, dy_body, dyy_body = d[2:], dy[2:], dyy[2:]
     j1, j2, t11, t12, t22 = scratch[6], scratch[7], scratch[8], scratch[9], scratch[10]
-    for y in range(height):
+    for y in range(rows[0], rows[1]):
         up1, down1, up2, down2 = max(y - 1, 0), min(y + 1, last), max(y - 2, 0), min(y + 2, last)
         a0, a1, a2, a3, a4 = now[y], now[up1], now[up2], now[down1], now[down2]
         b0, b1, b2, b3, b4 = before[y], before[up1], before[up2], before[down1], before[down2]
@@ -124,12 +101,12 @@ def _add_row(line: Floats, width: int, y: int, shift: int, cells: Floats) -> Non
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def smooth(cells: Floats, out: Floats, line: Floats) -> None:
-    """Smooth a plane of sums [h, w] with the Gaussian."""
+def smooth_rows(cells: Floats, out: Floats, rows: tuple[int, int], line: Floats) -> None:
+    """Smooth rows rows[0]..rows[1] of a plane of sums [h, w] with the Gaussian."""
     height, width = cells.shape
     last = height - 1
     body = line[6:]
-    for y in range(height):
+    for y in range(rows[0], rows[1]):
         here = cells[y]
         u1, v1 = cells[max(y - 1, 0)], cells[min(y + 1, last)]
         u2, v2 = cells[max(y - 2, 0)], cells[min(y + 2, last)]
@@ -150,11 +127,22 @@ def smooth(cells: Floats, out: Floats, line: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _move(sums: Floats, state: Floats, coefficients: Floats, steps: Floats, scratch: Floats) -> None:
-    """Solve the smoothed sums [5, h, w] for the displacement since the last frame, and band-pass it."""
+def follow_rows(
+    sums: Floats,
+    state: Floats,
+    coefficients: Floats,
+    steps: Floats,
+    rows: tuple[int, int],
+    scratch: Floats,
+) -> None:
+    """Solve rows of the smoothed sums [5, h, w] for the displacement since the last frame, and band-pass it.
+
+    `steps` takes it as it is, `state` [order, 2 axes, 2, h, w], the temporal filter's, what passes of it:
+    `state[-1, :, 0]`.
+    """
     width = sums.shape[2]
     right, down = scratch[0, :width], scratch[1, :width]
-    for y in range(sums.shape[1]):
+    for y in range(rows[0], rows[1]):
         _solve_row(sums, y, right, down)
         steps[0, y] = right
         steps[1, y] = down

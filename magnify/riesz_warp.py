@@ -9,30 +9,28 @@ from numpy.typing import NDArray
 from .formulas import between, lean_of
 from .planes import Bytes, Floats, Geometry, repeat_edges
 from .riesz_formulas import displaced
-from .spline import fit_spline, read_row, round_row
+from .spline import read_row, round_row
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def move(
-    picture: Floats,
+def move_rows(
+    source: Floats,
     field: Floats,
     amplitude: np.float32,
     out: Bytes,
     geometry: Geometry,
-    source: Floats,
+    rows: tuple[int, int],
     scratch: Floats,
     whole: NDArray[np.int32],
 ) -> None:
-    """Write `out`: the picture [H, W], each pixel moved by `amplitude` times the displacement there.
+    """Write rows rows[0]..rows[1] of `out`: each pixel moved by `amplitude` times the displacement there.
 
-    `field` [2 axes, h, w] holds the displacements of cells of 4 by 4 px; a pixel comes from where the
-    displacement at its own place says. `source` takes the spline's coefficients; `scratch` and `whole` take
-    rows.
+    `source` holds the picture's spline, `field` [2 axes, h, w] the displacements of cells of 4 by 4 px; a
+    pixel comes from where the displacement at its own place says. `scratch` and `whole` take rows.
     """
-    fit_spline(picture, source, scratch[0])
     width, out_pitch = geometry[1], geometry[3]
     line, xs, ys = scratch[0], scratch[1], scratch[2]
-    for y in range(geometry[0]):
+    for y in range(rows[0], rows[1]):
         cells_to_row(field[0], y, -amplitude, line, xs)
         cells_to_row(field[1], y, -amplitude, line, ys)
         read_row(source, y, xs[:width], ys[:width], whole, line[:width])

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .formulas import cubic_weights, interpolate, round_and_clip
+from .parts import part_rows
 from .planes import Bytes, Floats, Geometry, repeat_edges
 from .riesz_formulas import LIMIT_PX, SPLINE, weigh_13
 
@@ -27,10 +28,10 @@ def spline_room(shape: tuple[int, int]) -> Floats:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def load(luma: Bytes, geometry: Geometry, picture: Floats) -> None:
-    """Copy luma into a picture [H, W]."""
+def load(luma: Bytes, geometry: Geometry, picture: Floats, rows: tuple[int, int]) -> None:
+    """Copy rows rows[0]..rows[1] of luma into a picture [H, W]."""
     pitch = geometry[2]
-    for y in range(picture.shape[0]):
+    for y in range(rows[0], rows[1]):
         target = picture[y]
         line = luma[y * pitch : y * pitch + target.size]
         for x in range(target.size):
@@ -38,15 +39,16 @@ def load(luma: Bytes, geometry: Geometry, picture: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def fit_spline(picture: Floats, source: Floats, line: Floats) -> None:
-    """Compute the coefficients of the cubic B-spline through a picture [H, W].
+def fit_spline(picture: Floats, source: Floats, part: int, parts: int, line: Floats) -> None:
+    """Compute a part of the coefficients of the cubic B-spline through a picture [H, W].
 
     The picture goes on with its edge pixels `MARGIN` pixels outwards; the coefficients take six to settle.
     """
     height, width = picture.shape
     pitch, last = width + 2 * MARGIN, height - 1
     above = line[12:]
-    for y in range(-6, height + 6):
+    rows = part_rows(height + 12, part, parts, 1)
+    for y in range(rows[0] - 6, rows[1] - 6):
         here = picture[min(max(y, 0), last)]
         u1, v1 = picture[min(max(y - 1, 0), last)], picture[max(min(y + 1, last), 0)]
         u2, v2 = picture[min(max(y - 2, 0), last)], picture[max(min(y + 2, last), 0)]

@@ -130,30 +130,30 @@ class StabilizedEngine:
     def start(self, luma: Bytes) -> None:
         """Forget everything, and take a picture [H, W] as the one that stands still."""
         self._forget_pose()
-        load(flat_plane(luma, writeable=False), plane_geometry(luma, luma), self._picture)
+        self._load(luma)
         self._follower.look(self._picture)
         self._anchor(luma)
 
     def step(self, luma: Bytes, *, dt: float, out: Bytes) -> None:
         """Magnify the picture that comes `dt` seconds after the last one into `out`, both uint8 [H, W]."""
-        load(flat_plane(luma, writeable=False), plane_geometry(luma, luma), self._picture)
+        self._load(luma)
         found = self._follower.follow(self._picture, dt=dt)
         if found is None:
             self._forget_pose()
             self._anchor(luma)
             np.copyto(out, luma)
             return
-        fit_spline(self._picture, self._source, self._scratch[0])
+        fit_spline(self._picture, self._source, 0, 1, self._scratch[0])
         hold(self._source, found, self._held, self._scratch, self._whole)
         self._engine.step(self._held, dt=dt, out=self._magnified)
         note_seen(found, self.shape, dt, self._seen, self._weights)
         difference(self._magnified, self._held, self._weights, self._picture, self._scratch)
-        fit_spline(self._picture, self._change, self._scratch[0])
+        fit_spline(self._picture, self._change, 0, 1, self._scratch[0])
         shown = invert_affine(self._magnified_pose(found, dt=dt))
         stale = self._follower.stale
         if stale:
             # The frame itself, before `out`, which may be the same memory, is written.
-            load(flat_plane(luma, writeable=False), plane_geometry(luma, luma), self._picture)
+            self._load(luma)
             self._follower.look(self._picture)
             self._anchor(luma)
         put_back(
@@ -166,6 +166,10 @@ class StabilizedEngine:
             self._scratch,
             self._whole,
         )
+
+    def _load(self, luma: Bytes) -> None:
+        rows = (0, self.shape[0])
+        load(flat_plane(luma, writeable=False), plane_geometry(luma, luma), self._picture, rows)
 
     def _anchor(self, luma: Bytes) -> None:
         """Take the frame as the still picture."""
