@@ -62,9 +62,10 @@ class Magnifier:
     put back after, so that it is not magnified; its motion within the band is. Costs as much again as riesz.
 
     Linear only: `cutoff_wavelength_px` lets octaves of shorter wavelengths be magnified less (Wu et al.
-    2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up. `threads` spreads
-    a frame over that many on the CPU; one does 1080p in a millisecond or two, and on a busy machine waiting
-    for the others costs far more.
+    2012): set it to about 8 (1 + factor) d for motion of d pixels if the picture breaks up.
+
+    `threads` spreads a frame over that many on the CPU, which gives the same bits: two take half the time of
+    one, but on a busy machine waiting for each other costs far more. What `stabilize` adds stays on one.
 
     `device` "cuda" magnifies on an NVIDIA GPU, "auto" does where there is one and `stabilize` is off;
     results differ from the CPU's by at most a grey level, where a sum is rounded otherwise.
