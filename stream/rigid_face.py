@@ -20,18 +20,18 @@ _MIDDLE = (
     (0.50, 0.14, 0.080, 0.075, 0.5),  # forehead, above the brows' own wrinkles
     (0.50, 0.35, 0.050, 0.080, 1.0),  # bridge of the nose
     (0.50, 0.48, 0.055, 0.070, 1.5),  # back of the nose, narrow: its sides wrinkle
-    (0.50, 0.60, 0.070, 0.045, 0.05),  # tip of the nose, pulled at by a wrinkled nose and a raised lip
+    (0.50, 0.60, 0.070, 0.045, 0.15),  # tip of the nose, pulled at by a wrinkled nose and a raised lip
 )
 _LEFT = (
     (0.33, 0.14, 0.085, 0.070, 0.5),  # side of the forehead
     (0.185, 0.43, 0.050, 0.075, 1.5),  # beside the outer corner of the eye, under the brow's end
     (0.38, 0.53, 0.055, 0.055, 0.2),  # beside the nose, under the eye: a smile and a wrinkled nose move it
-    (0.24, 0.55, 0.080, 0.070, 0.1),  # cheekbone: a smile lifts it
+    (0.24, 0.55, 0.080, 0.070, 0.2),  # cheekbone: a smile lifts it
 )
 _PARTS = (*_MIDDLE, *_LEFT, *((1.0 - x, y, rx, ry, counts) for x, y, rx, ry, counts in _LEFT))
 # What lies at the height of the eyes and so far from the middle makes room for eyes that are further apart
-# than usual: as shares of the crop's side.
-_BESIDE_EYES, _ASIDE = (0.3, 0.5), 0.2
+# than usual by more than a detector errs: all as shares of the crop's side.
+_BESIDE_EYES, _ASIDE, _USUAL = (0.3, 0.5), 0.2, 0.01
 
 
 def rigid_parts(
@@ -47,7 +47,7 @@ def rigid_parts(
     centres = (np.arange(size) + 0.5) / size
     weights = np.empty((len(_PARTS), size, size), np.float32)
     usual, own = CANONICAL_LANDMARKS[:2, 0], landmarks[:2, 0]
-    room = max(float((own[1] - own[0]) - (usual[1] - usual[0])) / 2.0, 0.0)
+    room = max(float((own[1] - own[0]) - (usual[1] - usual[0])) / 2.0 - _USUAL, 0.0)
     for layer, (x, y, rx, ry, _) in zip(weights, _PARTS, strict=True):
         beside = _BESIDE_EYES[0] < y < _BESIDE_EYES[1] and abs(x - 0.5) > _ASIDE
         place = x + math.copysign(room, x - 0.5) if beside else x
